@@ -1,0 +1,138 @@
+// What the rest of the program knows of moodify.yaml: every default filled in, every time in milliseconds,
+// every environment with its settings resolved. `load.ts` makes it; nothing else reads the file.
+import type { EnvironmentName, ServiceName } from '../domain/names.ts'
+import type { Probes } from '../domain/revision.ts'
+
+export interface Config {
+  /** Absolute path of the file it came from. */
+  readonly file: string
+  /** Absolute folder of that file; relative paths in it start here. */
+  readonly root: string
+  readonly name: string
+  readonly artifacts: ArtifactsConfig
+  /** In the order in which a release ships them. */
+  readonly services: readonly ServiceConfig[]
+  readonly environments: Readonly<Record<EnvironmentName, EnvironmentConfig>>
+  /** Environment used when `-e` is not given: `production` where there is one, else the only or first one. */
+  readonly defaultEnvironment: EnvironmentName
+}
+
+export type ArtifactsConfig =
+  | { readonly from: 'git'; readonly keep: number }
+  /** `pattern` holds `{version}` once, such as `releases/{version}`. */
+  | { readonly from: 'directory'; readonly pattern: string; readonly keep: number }
+
+export interface ServiceConfig {
+  readonly name: ServiceName
+  readonly directory: string
+  readonly build: string | null
+  readonly start: string
+  readonly replicas: number
+  /** Path prefix on the environment's front that belongs to this service, `/` or `/api`. */
+  readonly path: string
+  /** Whether the prefix is removed before the request reaches the service. */
+  readonly stripPath: boolean
+  readonly env: Readonly<Record<string, string>>
+  readonly envFile: string | null
+  readonly probes: Probes
+  readonly graceMs: number
+  readonly drainMs: number
+  readonly memoryLimitMb: number | null
+  readonly smoke: readonly SmokeTest[]
+}
+
+export interface SmokeTest {
+  readonly name: string
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | null
+  readonly expect: {
+    readonly status: number
+    /** Text that the body must contain, or null. */
+    readonly body: string | null
+    readonly latencyMs: number | null
+  }
+}
+
+export interface EnvironmentConfig {
+  readonly name: EnvironmentName
+  readonly platform: 'local'
+  /** TCP port of the front on 127.0.0.1; 0 takes any free one and keeps it. */
+  readonly listen: number
+  readonly strategy: 'blue-green' | 'canary' | 'rolling'
+  readonly settings: Settings
+}
+
+/** What an environment may set for itself; the top level of moodify.yaml gives the defaults. */
+export interface Settings {
+  readonly canary: {
+    readonly profile: ProfileName
+    /** Rising percentages that end with 100. */
+    readonly weights: readonly number[]
+    readonly stageMs: number
+  }
+  readonly blueGreen: {
+    readonly monitorMs: number
+    /** Wait for `moodify promote` before the switch. */
+    readonly approval: boolean
+  }
+  readonly rolling: {
+    readonly monitorMs: number
+    /** A new replica has to be ready for this long before the next old one goes. */
+    readonly minReadyMs: number
+  }
+  readonly triggers: Triggers
+  readonly waits: {
+    /** Until all replicas of an applied revision are ready. */
+    readonly readyMs: number
+    /** Until the data plane is proven to follow a change of shares. */
+    readonly proofMs: number
+    /** For an approval. */
+    readonly approvalMs: number
+    /** For a verdict that stays `unknown` after the monitor time is over. */
+    readonly unknownMs: number
+    /** What happens when that deadline passes. */
+    readonly onUnknown: 'hold' | 'rollback'
+    /** What happens on a system without traffic: advance on health checks alone, or hold. */
+    readonly onNoTraffic: 'advance-on-health' | 'hold'
+  }
+  /** How long the old version stays warm after the new one has taken over. */
+  readonly keepMs: number
+  readonly notify: { readonly webhook: string } | null
+  readonly hooks: Readonly<Partial<Record<HookName, HookConfig>>>
+}
+
+export const profileNames = ['progressive', 'staged', 'immediate'] as const
+export type ProfileName = (typeof profileNames)[number]
+
+/** Weights in percent and stage time of each named canary profile. Source: runbook, "Deployment Strategies" and the pipeline diagram. */
+export const profiles: Readonly<Record<ProfileName, { weights: readonly number[]; stageMs: number }>> = {
+  progressive: { weights: [10, 25, 50, 100], stageMs: 300_000 },
+  staged: { weights: [10, 50, 100], stageMs: 900_000 },
+  immediate: { weights: [100], stageMs: 300_000 },
+}
+
+/** When a release is taken back. Source of the defaults: runbook, "Automatic Rollback Triggers". */
+export interface Triggers {
+  readonly errorRatePercent: number
+  /** P95 above this is too slow; must be an edge of the latency histogram. */
+  readonly p95Ms: number
+  readonly crashLoop: boolean
+  readonly failingHealthPercent: number
+  /** Below this number of requests in the window nothing is said about rates. */
+  readonly minRequests: number
+  /** A rate is only acted on with at least this many bad requests. */
+  readonly minBad: number
+  readonly windowMs: number
+}
+
+export const hookNames = ['before', 'beforeTraffic', 'afterSwitch', 'afterRollback'] as const
+export type HookName = (typeof hookNames)[number]
+
+export interface HookConfig {
+  readonly run: string
+  readonly timeoutMs: number
+  /** What happens after a crash between start and result: run it again, or ask a person. */
+  readonly onUnknown: 'retry' | 'ask'
+}

@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { homedir, tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+
+// Everything that lives on after a command of this directory has ended. Outside the repository, so that
+// `npm ci` and `git clean` cannot touch it; sockets in a short path, because a Unix socket's is limited to 107 bytes.
+
+export interface StatePaths {
+  /** First 12 hex digits of the hash of the project's folder. */
+  readonly hash: string
+  /** `$XDG_STATE_HOME/moodify/<hash>`, owner-only. */
+  readonly state: string
+  /** Short folder for sockets, owner-only. */
+  readonly runtime: string
+  readonly supervisorSocket: string
+  frontSocket(environment: string): string
+  journal(environment: string): string
+}
+
+/** @param root absolute folder of moodify.yaml */
+export function statePaths(root: string, env: NodeJS.ProcessEnv = process.env): StatePaths {
+  const hash = createHash('sha256').update(root).digest('hex').slice(0, 12)
+  const state = join(env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'moodify', hash)
+  const runtime = join(env['XDG_RUNTIME_DIR'] || tmpdir(), `moodify-${userInfo().uid}-${hash}`)
+  return {
+    hash,
+    state,
+    runtime,
+    supervisorSocket: join(runtime, 'supervisor.sock'),
+    frontSocket: (environment) => join(runtime, `front-${environment}.sock`),
+    journal: (environment) => join(state, 'environments', environment, 'journal.db'),
+  }
+}
+
+/** Makes the folders, readable by their owner only. */
+export function makeStateFolders(paths: StatePaths): void {
+  for (const folder of [paths.state, paths.runtime]) mkdirSync(folder, { recursive: true, mode: 0o700 })
+}

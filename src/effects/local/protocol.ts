@@ -1,0 +1,173 @@
+// What the three processes of the embedded platform say to each other, as JSON over HTTP on Unix sockets with
+// owner-only permissions. Version N talks to N−1: fields are only ever added, unknown ones are ignored.
+//
+//   runner ──▶ supervisor   workloads: apply, roll, floor, retire, snapshot
+//   runner ──▶ front        shares, status, cells
+//   supervisor ──▶ front    table of services, endpoints of each slot
+import type { Cell } from '../../domain/counts.ts'
+import type { EnvironmentName, ServiceName, Shares, SlotName } from '../../domain/names.ts'
+import type { Probes } from '../../domain/revision.ts'
+import type { SlotFacts, SlotTraffic } from '../../domain/snapshot.ts'
+
+export const PROTOCOL_VERSION = 1
+
+/** Header with which a client pins a request to a slot. */
+export const SLOT_HEADER = 'x-moodify-slot'
+
+/** An answer that is not 2xx has this body. `code` is one of the errors catalogue. */
+export interface ProtocolError {
+  readonly error: { readonly code: string; readonly message: string; readonly hint?: string }
+}
+
+// --- front: one process per environment -----------------------------------------------------------------
+
+/** `PUT /table`: the whole desired table, sent by the supervisor. */
+export interface FrontTable {
+  readonly services: readonly {
+    readonly name: ServiceName
+    /** Path prefix; the longest that matches wins. */
+    readonly path: string
+    readonly stripPath: boolean
+    /** After a replica or slot has left the rotation: streams and WebSockets are cut (1001) this much later. */
+    readonly drainMs: number
+  }[]
+}
+
+/** `PUT /endpoints`: the whole desired list of one slot. Those left out get nothing new from now on. */
+export interface FrontEndpoints {
+  readonly service: ServiceName
+  readonly slot: SlotName
+  readonly endpoints: readonly Endpoint[]
+}
+
+export interface Endpoint {
+  readonly replica: string
+  readonly revision: string
+  readonly port: number
+}
+
+/** `PUT /shares`. Refused with STALE_EPOCH or STALE_GENERATION; the same generation again is a repeat. */
+export interface FrontShares {
+  readonly service: ServiceName
+  readonly shares: Shares
+  readonly generation: number
+  readonly epoch: number
+}
+
+/** `PUT /epoch` */
+export interface EpochStamp {
+  readonly environment: EnvironmentName
+  readonly epoch: number
+}
+
+/** `GET /status` */
+export interface FrontStatus {
+  readonly protocol: number
+  readonly version: string
+  readonly pid: number
+  /** Changes when the process does. */
+  readonly source: string
+  readonly listening: { readonly host: string; readonly port: number }
+  readonly epoch: number
+  readonly services: Readonly<
+    Record<
+      ServiceName,
+      {
+        readonly generation: number
+        readonly shares: Shares
+        readonly slots: Readonly<Record<SlotName, SlotTraffic & { readonly replicas: readonly FrontReplica[] }>>
+      }
+    >
+  >
+}
+
+export interface FrontReplica {
+  readonly replica: string
+  readonly revision: string
+  readonly inFlight: number
+  /** Time since it left the endpoints, or since its slot lost its share; null while it may get requests. */
+  readonly outOfRotationMs: number | null
+}
+
+/** `GET /cells?service=NAME&after=SECOND`: cells of whole seconds later than `after`, oldest first, the last ten minutes at most. */
+export interface FrontCells {
+  readonly source: string
+  /** Last whole second that is complete; the next call's `after`. */
+  readonly second: number
+  readonly cells: readonly Cell[]
+}
+
+// `GET /metrics`: Prometheus text. `POST /stop`: stop listening, answer what is in flight, end.
+
+// --- supervisor: one process per directory ---------------------------------------------------------------
+
+/** `PUT /environments`: all environments of this directory; sent by `moodify up` and when the configuration changed. */
+export interface SupervisorEnvironments {
+  readonly environments: readonly {
+    readonly name: EnvironmentName
+    readonly host: string
+    readonly port: number
+    readonly table: FrontTable
+  }[]
+}
+
+/** What the supervisor must know to run replicas of a revision. The environment file is read once, on the first apply. */
+export interface RunSpec {
+  readonly revision: string
+  readonly version: string
+  /** Absolute folder to run in. */
+  readonly directory: string
+  readonly start: string
+  readonly env: Readonly<Record<string, string>>
+  readonly envFile: string | null
+  readonly probes: Probes
+  readonly graceMs: number
+  readonly drainMs: number
+  readonly memoryLimitMb: number | null
+}
+
+interface SlotWrite {
+  readonly environment: EnvironmentName
+  readonly service: ServiceName
+  readonly slot: SlotName
+  readonly epoch: number
+}
+
+/** `PUT /apply` */
+export type ApplyRequest = SlotWrite & { readonly run: RunSpec; readonly replicas: number }
+/** `PUT /roll`: one new replica more than desired at a time, none fewer. */
+export type RollRequest = SlotWrite & { readonly run: RunSpec; readonly minReadyMs: number }
+/** `PUT /floor` */
+export type FloorRequest = SlotWrite & { readonly replicas: number }
+/** `PUT /retire` */
+export type RetireRequest = SlotWrite
+
+/** `PUT /runner`: makes sure that a runner of this environment lives. `POST /down`: ends all, the fronts last. */
+export interface RunnerRequest {
+  readonly environment: EnvironmentName
+}
+
+/** `GET /snapshot` */
+export interface SupervisorSnapshot {
+  readonly protocol: number
+  readonly version: string
+  readonly pid: number
+  readonly environments: Readonly<
+    Record<
+      EnvironmentName,
+      {
+        readonly epoch: number
+        readonly front: { readonly pid: number | null; readonly port: number; readonly socket: string }
+        readonly runner: { readonly pid: number | null; readonly restarts: number }
+        readonly services: Readonly<
+          Record<ServiceName, { readonly slots: Readonly<Record<SlotName, SupervisorSlot>> }>
+        >
+      }
+    >
+  >
+}
+
+export interface SupervisorSlot extends SlotFacts {
+  /** Port and log file of each replica, by its id. */
+  readonly addresses: Readonly<Record<string, { readonly port: number; readonly pid: number | null; readonly log: string }>>
+}
