@@ -36,7 +36,11 @@ export const catalogue = {
   PLATFORM_FAILED: { exit: 'operating', httpStatus: 502, means: 'The platform did not do what it was asked to.' },
   PORT_BUSY: { exit: 'operating', httpStatus: 503, means: 'Another program listens on the port.' },
   STALE_EPOCH: { exit: 'operating', httpStatus: 409, means: 'A newer runner has taken over; the write was refused.' },
-  STALE_GENERATION: { exit: 'operating', httpStatus: 409, means: 'A newer change of shares was made; this one was refused.' },
+  STALE_GENERATION: {
+    exit: 'operating',
+    httpStatus: 409,
+    means: 'A newer change of shares was made; this one was refused.',
+  },
   BUILD_FAILED: { exit: 'operating', httpStatus: 500, means: 'The build command of a version failed.' },
   HOOK_FAILED: { exit: 'operating', httpStatus: 500, means: 'A hook ended with another exit code than 0.' },
   NOTIFY_FAILED: { exit: 'operating', httpStatus: 502, means: 'A webhook did not accept the message.' },

@@ -1,0 +1,51 @@
+// The way back: what undoes the part of a release that was done, in reverse order of its members.
+import type { Member, Plan, Step } from '../plan/plan.ts'
+import type { EnvironmentState, ReleaseState } from './state.ts'
+
+export function stepsBack(state: EnvironmentState, release: ReleaseState): readonly Step[] {
+  const { plan } = release
+  const members = plan.members.filter((member) => release.touched.includes(member.service)).reverse()
+  const undo = members.flatMap((member) => undoMember(state, release, member))
+  const trafficMoved = Object.keys(release.exposed).length > 0
+  const hook: Step[] =
+    trafficMoved && plan.back.hook
+      ? [{ id: 'hook.afterRollback', kind: 'hook', name: 'afterRollback', hook: plan.back.hook }]
+      : []
+  const outcome = trafficMoved ? 'rolled-back' : 'failed'
+  const notify: Step[] = plan.back.webhook
+    ? [{ id: 'notify-back', kind: 'notify', event: outcome, webhook: plan.back.webhook }]
+    : []
+  return [...undo, ...hook, { id: outcome, kind: 'mark', outcome }, ...notify]
+}
+
+function undoMember(state: EnvironmentState, release: ReleaseState, member: Member): Step[] {
+  const { service, from, to } = member
+  const exposed = release.exposed[service] !== undefined
+  if (from === null) return exposed ? [] : retire(release.plan, member)
+  const flipped = state.services[service]?.stable?.revision.id === to.revision.id
+  const flipBack: Step[] = flipped
+    ? [{ id: `${service}.flip-back`, kind: 'flip', service, stable: from, previous: to }]
+    : []
+  if (from.slot === to.slot) return [...rollBack(release.plan, member), ...flipBack]
+  if (!exposed) return retire(release.plan, member)
+  const { back } = release.plan
+  return [
+    { id: `${service}.restore`, kind: 'apply', service, placement: from, withinMs: back.readyMs },
+    { id: `${service}.shift-back`, kind: 'shift', service, shares: { [from.slot]: 100 }, withinMs: back.proofMs },
+    ...flipBack,
+    { id: `${service}.drain-back`, kind: 'drain', service, slot: to.slot, drainMs: back.drainMs[service] ?? 0 },
+    ...retire(release.plan, member),
+  ]
+}
+
+function rollBack(plan: Plan, { service, from }: Member): Step[] {
+  const { readyMs, minReadyMs } = plan.back
+  const withinMs = (readyMs + minReadyMs) * from!.replicas
+  return [{ id: `${service}.roll-back`, kind: 'roll', service, placement: from!, minReadyMs: 0, withinMs }]
+}
+
+function retire(plan: Plan, { service, to }: Member): Step[] {
+  return [
+    { id: `${service}.retire-back`, kind: 'retire', service, slot: to.slot, drainMs: plan.back.drainMs[service] ?? 0 },
+  ]
+}

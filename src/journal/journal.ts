@@ -1,0 +1,52 @@
+import type { Actor } from '../domain/names.ts'
+import type { Command, Decision, JournalRecord } from '../engine/record.ts'
+
+/**
+ * The append-only log of one environment, and the inbox of commands beside it. One writer at a time: an append
+ * with an epoch below the highest in the log is refused with STALE_EPOCH.
+ */
+export interface Journal {
+  /** Takes over: appends `epochTaken` with the next epoch and returns it. */
+  takeEpoch(runner: { readonly name: string; readonly moodify: string }): Promise<number>
+  /**
+   * Appends what one input led to, all of it or nothing, and returns the records once they are durable.
+   *
+   * @param expected.seq  seq of the last record that the writer has seen
+   * @throws OperatingError STALE_EPOCH when somebody else has taken over or written, JOURNAL_FAILED when it cannot be stored
+   */
+  append(
+    decisions: readonly Decision[],
+    expected: { epoch: number; seq: number; release: string | null },
+  ): Promise<readonly JournalRecord[]>
+  /** Records with a seq above `after`, in order. @throws OperatingError JOURNAL_NEWER on a version it does not know */
+  read(after?: number): Promise<readonly JournalRecord[]>
+  /** Leaves a command for the runner; returns its id, counting up. */
+  post(command: Command, actor: Actor): Promise<number>
+  /** Commands with an id above `after`, in order. */
+  commands(after: number): Promise<readonly PostedCommand[]>
+  /** The judge's state and monitor time per step, so that a restart does not start from nothing. */
+  saveCheckpoint(key: string, value: unknown): Promise<void>
+  checkpoint(key: string): Promise<unknown>
+  /** Four integers per tick and service, kept apart from the decisions. */
+  saveSample(sample: Sample): Promise<void>
+  samples(release: string): Promise<readonly Sample[]>
+  close(): void
+}
+
+export interface PostedCommand {
+  readonly id: number
+  readonly at: string
+  readonly actor: Actor
+  readonly command: Command
+}
+
+/** Counts of one tick of one service, of candidate and control. */
+export interface Sample {
+  readonly release: string
+  readonly service: string
+  readonly step: string
+  /** Monotonic milliseconds of the runner; differences only. */
+  readonly atMs: number
+  readonly candidate: { readonly requests: number; readonly failures: number; readonly latency: readonly number[] }
+  readonly control: { readonly requests: number; readonly failures: number; readonly latency: readonly number[] } | null
+}

@@ -1,0 +1,175 @@
+// Config and the roles of now → Plan. Pure: the same input gives the same plan.
+import type { Config, HookName, ServiceConfig, Settings } from '../config/config.ts'
+import type { ServiceName, SlotName, StrategyName } from '../domain/names.ts'
+import type { Revision } from '../domain/revision.ts'
+import type { Member, Placement, Plan, Step } from './plan.ts'
+import { blueGreen, canary, first, rollback, rollbackInPlace, rolling } from './strategies/member-steps.ts'
+
+/** What is known of a service when planning: its live placement, and the slots it may use. */
+export interface CurrentRoles {
+  readonly stable: Placement | null
+}
+
+export interface PlanRequest {
+  readonly config: Config
+  readonly environment: string
+  readonly version: string
+  /** `rollback` goes straight to the revisions; `rolling` with it replaces in place. */
+  readonly strategy: 'blue-green' | 'canary' | 'rolling' | 'rollback' | 'rollback-in-place'
+  /** The revision of each service to ship; services left out are not part of the release. */
+  readonly revisions: Readonly<Record<ServiceName, Revision>>
+  readonly current: Readonly<Record<ServiceName, CurrentRoles>>
+  readonly slots: readonly SlotName[]
+  /** Settings of the environment, with what the command line changed. */
+  readonly settings: Settings
+}
+
+export function makePlan(request: PlanRequest): Plan {
+  const { config, settings } = request
+  const services = config.services.filter((service) => request.revisions[service.name])
+  const members = services.map((service) => memberOf(request, service))
+  const memberSteps = members.flatMap((member, index) =>
+    stepsOf(request, { member, service: services[index]!, settings }),
+  )
+  const steps = withReleaseSteps(request, members, memberSteps)
+  return {
+    environment: request.environment,
+    strategy: strategyOf(request, members),
+    version: request.version,
+    members,
+    steps,
+    triggers: settings.triggers,
+    unknown: {
+      unknownMs: settings.waits.unknownMs,
+      onUnknown: settings.waits.onUnknown,
+      onNoTraffic: settings.waits.onNoTraffic,
+    },
+    back: {
+      readyMs: settings.waits.readyMs,
+      proofMs: settings.waits.proofMs,
+      drainMs: Object.fromEntries(services.map((service) => [service.name, service.drainMs])),
+      minReadyMs: settings.rolling.minReadyMs,
+      hook: settings.hooks.afterRollback ?? null,
+      webhook: settings.notify?.webhook ?? null,
+    },
+    peakReplicas: Object.fromEntries(members.map((member) => [member.service, peakOf(member)])),
+    longestMs: steps.reduce((sum, step) => sum + longestOf(step), 0),
+    notes: notesOf(members),
+  }
+}
+
+function memberOf(request: PlanRequest, service: ServiceConfig): Member {
+  const revision = request.revisions[service.name]!
+  const from = request.current[service.name]?.stable ?? null
+  const inPlace = from && (request.strategy === 'rolling' || request.strategy === 'rollback-in-place')
+  const slot = inPlace ? from.slot : request.slots.find((name) => name !== from?.slot)!
+  return { service: service.name, from, to: { slot, revision, replicas: service.replicas } }
+}
+
+function strategyOf(request: PlanRequest, members: readonly Member[]): StrategyName {
+  if (members.every((member) => member.from === null)) return 'first'
+  return request.strategy === 'rollback-in-place' ? 'rollback' : request.strategy
+}
+
+function stepsOf(
+  request: PlanRequest,
+  input: { member: Member; service: ServiceConfig; settings: Settings },
+): readonly Step[] {
+  if (input.member.from === null) return first(input)
+  switch (request.strategy) {
+    case 'blue-green':
+      return blueGreen(input)
+    case 'canary':
+      return canary(input)
+    case 'rolling':
+      return rolling(input)
+    case 'rollback':
+      return rollback(input)
+    case 'rollback-in-place':
+      return rollbackInPlace(input)
+  }
+}
+
+function withReleaseSteps(request: PlanRequest, members: readonly Member[], memberSteps: readonly Step[]): Step[] {
+  const { settings } = request
+  const isRollback = request.strategy === 'rollback' || request.strategy === 'rollback-in-place'
+  const hook = (name: HookName): Step[] => {
+    const found = settings.hooks[name]
+    return found && !isRollback ? [{ id: `hook.${name}`, kind: 'hook', name, hook: found }] : []
+  }
+  const prepare = members.map(
+    (member): Step => ({
+      id: `${member.service}.prepare`,
+      kind: 'prepare',
+      service: member.service,
+      revision: member.to.revision,
+    }),
+  )
+  const old = members.filter((member) => member.from && member.from.slot !== member.to.slot)
+  const retire = old.map(
+    (member): Step => ({
+      id: `${member.service}.retire`,
+      kind: 'retire',
+      service: member.service,
+      slot: member.from!.slot,
+      drainMs: request.config.services.find((service) => service.name === member.service)!.drainMs,
+    }),
+  )
+  const keep: Step[] = old.length > 0 && !isRollback ? [{ id: 'keep', kind: 'keep', keepMs: settings.keepMs }] : []
+  const notify: Step[] = settings.notify
+    ? [{ id: 'notify', kind: 'notify', event: 'released', webhook: settings.notify.webhook }]
+    : []
+  return [
+    ...prepare,
+    ...hook('before'),
+    ...beforeFirstTraffic(memberSteps, hook('beforeTraffic')),
+    ...hook('afterSwitch'),
+    { id: 'released', kind: 'mark', outcome: 'released' },
+    ...notify,
+    ...keep,
+    ...retire,
+  ]
+}
+
+/** The hook runs once per release, right before the first step that changes what users get. */
+function beforeFirstTraffic(steps: readonly Step[], hook: readonly Step[]): Step[] {
+  const index = steps.findIndex((step) => step.kind === 'shift' || step.kind === 'roll')
+  return index < 0 ? [...steps, ...hook] : [...steps.slice(0, index), ...hook, ...steps.slice(index)]
+}
+
+function peakOf(member: Member): number {
+  if (!member.from) return member.to.replicas
+  const inPlace = member.from.slot === member.to.slot
+  return inPlace ? Math.max(member.from.replicas, member.to.replicas) + 1 : member.from.replicas + member.to.replicas
+}
+
+function longestOf(step: Step): number {
+  switch (step.kind) {
+    case 'apply':
+    case 'shift':
+    case 'roll':
+      return step.withinMs
+    case 'analyse':
+      return step.monitorMs
+    case 'drain':
+      return step.drainMs
+    case 'hook':
+      return step.hook.timeoutMs
+    default:
+      return 0
+  }
+}
+
+function notesOf(members: readonly Member[]): string[] {
+  const notes: string[] = []
+  for (const member of members) {
+    if (!member.from) {
+      notes.push(`${member.service} has no version yet: nothing to compare with and nothing to go back to`)
+    } else if (member.from.slot === member.to.slot) {
+      notes.push(
+        `${member.service} is replaced in place: no old version stays warm, going back takes as long as the rollout`,
+      )
+    }
+  }
+  return notes
+}

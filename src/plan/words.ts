@@ -1,0 +1,55 @@
+import type { Shares } from '../domain/names.ts'
+import type { Step } from './plan.ts'
+
+/** `90 % blue, 10 % green` */
+export function sharesInWords(shares: Shares): string {
+  return Object.entries(shares)
+    .filter(([, share]) => share > 0)
+    .map(([slot, share]) => `${share} % ${slot}`)
+    .join(', ')
+}
+
+/** `5 min`, `90 s`, `0.5 s` */
+export function durationInWords(ms: number): string {
+  if (ms >= 3_600_000 && ms % 3_600_000 === 0) return `${ms / 3_600_000} h`
+  if (ms >= 120_000 && ms % 60_000 === 0) return `${ms / 60_000} min`
+  return `${Math.round(ms / 100) / 10} s`
+}
+
+/** What a step does, as one line for the plan, the journal and the screen. */
+export function stepInWords(step: Step): string {
+  switch (step.kind) {
+    case 'prepare':
+      return `build ${step.service} ${step.revision.version}`
+    case 'hook':
+      return `run hook ${step.name}: ${step.hook.run}`
+    case 'apply': {
+      const { placement } = step
+      return `start ${placement.replicas} × ${step.service} ${placement.revision.version} in ${placement.slot}, wait until ready (${durationInWords(step.withinMs)} at most)`
+    }
+    case 'check':
+      return step.tests.length === 0
+        ? `no smoke tests are declared for ${step.service}`
+        : `smoke-test ${step.service} in ${step.slot} at its own address (${step.tests.map((test) => test.name).join('; ')})`
+    case 'approve':
+      return `wait for approval: moodify promote (${durationInWords(step.withinMs)} at most)`
+    case 'shift':
+      return `send ${step.service} traffic: ${sharesInWords(step.shares)}`
+    case 'analyse':
+      return `judge ${step.service} at ${step.weightPercent} % for ${durationInWords(step.monitorMs)}`
+    case 'roll':
+      return `roll ${step.service} in ${step.placement.slot} to ${step.placement.revision.version}, one replica at a time`
+    case 'flip':
+      return `${step.service} ${step.stable.revision.version} in ${step.stable.slot} becomes stable`
+    case 'drain':
+      return `drain ${step.service} in ${step.slot} (${durationInWords(step.drainMs)} at most)`
+    case 'mark':
+      return step.outcome
+    case 'notify':
+      return `notify: ${step.event}`
+    case 'keep':
+      return `keep the old version warm for ${durationInWords(step.keepMs)} and go on watching`
+    case 'retire':
+      return `end ${step.service} in ${step.slot}`
+  }
+}

@@ -1,0 +1,59 @@
+// Effects under way. They run beside the loop, because a failing verdict wins over any wait; each result comes
+// back as an input.
+import { type EffectId, type EffectKind, type EffectResult, sameEffect } from '../engine/effect.ts'
+import type { RecordBody } from '../engine/record.ts'
+import type { EnvironmentState } from '../engine/state.ts'
+import { perform, type World } from './perform.ts'
+
+export interface Background {
+  /** Starts what an appended record asks for, and stops what the release no longer waits for. */
+  follow(state: EnvironmentState, body: RecordBody): void
+  /** The next finished effect; null in `result` means that somebody else has taken over. */
+  take(): { readonly id: EffectId; readonly result: EffectResult | null } | undefined
+  /** Called whenever something finishes. */
+  onFinished: () => void
+}
+
+/** These are stopped when a release turns back; a hook is not: half of it may be worse than all. */
+const stoppable: readonly EffectKind[] = ['prepare', 'smoke']
+
+export function createBackground(options: World & { epoch: number; probe?: (point: string) => void }): Background {
+  const running = new Set<{ id: EffectId; kind: EffectKind; stop: AbortController }>()
+  const finished: { id: EffectId; result: EffectResult | null }[] = []
+  const failures: unknown[] = []
+
+  const background: Background = {
+    follow(state, body) {
+      for (const one of running) {
+        const isWanted = sameEffect(state.release?.current?.inFlight ?? null, one.id)
+        if (!isWanted && stoppable.includes(one.kind)) one.stop.abort()
+      }
+      if (body.kind !== 'stepStarted' || !body.effect || !state.release) return
+      start({ release: state.release.id, step: body.step.id, attempt: body.attempt }, body.effect)
+    },
+    take() {
+      if (failures.length > 0) throw failures[0]
+      return finished.shift()
+    },
+    onFinished: () => {},
+  }
+
+  function start(id: EffectId, effect: Parameters<typeof perform>[0]): void {
+    const entry = { id, kind: effect.kind, stop: new AbortController() }
+    running.add(entry)
+    const work = async () => {
+      options.probe?.(`before effect ${effect.kind}`)
+      const result = await perform(effect, options.epoch, options, entry.stop.signal)
+      options.probe?.(`after effect ${effect.kind}`)
+      finished.push({ id, result })
+    }
+    work()
+      .catch((error) => failures.push(error))
+      .finally(() => {
+        running.delete(entry)
+        background.onFinished()
+      })
+  }
+
+  return background
+}

@@ -1,0 +1,62 @@
+// The journal refuses an append, because the disk is full or broken. The only effect still allowed is the move
+// of users' traffic to stable, under the capacity rule (invariants 2 and 5). Its record goes to stderr and into
+// a file whose space was allocated before; the release holds until the journal takes records again.
+import { openSync, writeSync } from 'node:fs'
+import { capacityRule } from '../domain/capacity.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
+import type { Clock } from '../effects/ports/clock.ts'
+import type { Platform } from '../effects/ports/platform.ts'
+import type { EnvironmentState } from '../engine/state.ts'
+import type { OperatingError } from '../errors/catalogue.ts'
+
+const SPARE_BYTES = 64 * 1024
+const RETRY_MS = 1000
+
+export async function moveToStable(options: {
+  platform: Platform
+  clock: Clock
+  state: EnvironmentState
+  snapshot: Snapshot
+  epoch: number
+  because: OperatingError
+  signal: AbortSignal
+  report: (text: string) => void
+}): Promise<void> {
+  const { platform, state, snapshot, epoch, because, clock, signal } = options
+  const { release } = state
+  const report = (text: string) => options.report(`${clock.wall()} ${text}`)
+  report(`the journal refuses records: ${because.message}`)
+  for (const member of release?.plan.members ?? []) {
+    const facts = snapshot.services[member.service]
+    const { from, to, service } = member
+    if (!from || from.slot === to.slot || !facts || (facts.route.shares[to.slot] ?? 0) === 0) continue
+    const shares = { [from.slot]: 100 }
+    const answer = capacityRule(facts, shares)
+    if (!answer.allowed) {
+      report(`${service} stays where it is: ${answer.reason}`)
+      continue
+    }
+    await platform.traffic.setShares({ service, shares, generation: facts.route.generation + 1 }, epoch).then(
+      () => report(`${service} was sent back to ${from.revision.version} in ${from.slot}`),
+      (error: Error) => report(`${service} could not be sent back: ${error.message}`),
+    )
+  }
+  await clock.sleep(RETRY_MS, signal)
+}
+
+/**
+ * Reports to stderr and to a file whose space was allocated before, so that a full disk can still be reported on.
+ * The file is written round and round.
+ */
+export function openSpareReport(file: string): (text: string) => void {
+  const descriptor = openSync(file, 'w', 0o600)
+  writeSync(descriptor, Buffer.alloc(SPARE_BYTES, ' '), 0, SPARE_BYTES, 0)
+  let offset = 0
+  return (text) => {
+    process.stderr.write(`moodify: ${text}\n`)
+    const line = Buffer.from(`${text}\n`).subarray(0, SPARE_BYTES)
+    if (offset + line.length > SPARE_BYTES) offset = 0
+    writeSync(descriptor, line, 0, line.length, offset)
+    offset += line.length
+  }
+}

@@ -1,0 +1,113 @@
+// The main path. A runner takes the journal of one environment over and walks its releases:
+//
+//   recover ─▶ next input ─▶ decide ─▶ check the invariants ─▶ append ─▶ perform ─▶ next input ...
+//
+// Intent first: nothing is done that does not stand in the journal. It can die at any point; the next runner
+// folds the same journal and goes on.
+import type { Judge } from '../analysis/judge.ts'
+import { MOODIFY } from '../domain/names.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
+import type { Clock } from '../effects/ports/clock.ts'
+import { decide, type Input } from '../engine/decide.ts'
+import { evolve } from '../engine/evolve.ts'
+import { violations } from '../engine/invariants.ts'
+import type { Decision } from '../engine/record.ts'
+import type { EnvironmentState } from '../engine/state.ts'
+import type { Watch } from '../engine/watch.ts'
+import { OperatingError } from '../errors/catalogue.ts'
+import type { Journal } from '../journal/journal.ts'
+import { createBackground } from './background.ts'
+import { moveToStable } from './emergency.ts'
+import { createInputs } from './inputs.ts'
+import { createJudging } from './judging.ts'
+import type { World } from './perform.ts'
+import { recover, watchKeeper } from './recover.ts'
+
+export interface RunnerOptions extends World {
+  readonly journal: Journal
+  readonly judge: Judge
+  readonly clock: Clock
+  /** Who this is, for the journal: `pid 123 on host`. */
+  readonly name: string
+  readonly version: string
+  /** Called around every append and every effect; a test throws here to kill the runner at that point. */
+  readonly probe?: (point: string) => void
+  /** How long to wait for commands when nothing runs, before the runner ends. */
+  readonly idleMs: number
+  /** Where reports go while the journal refuses records. */
+  readonly report: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+/** Why a runner ended: nothing is left to do, another one has taken over, or it was told to stop. */
+export type RunnerEnd = 'idle' | 'superseded' | 'stopped'
+
+export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
+  const { journal, clock, signal } = options
+  const { epoch, ...recovered } = await recover(options)
+  let state: EnvironmentState = recovered.state
+  let watch: Watch = recovered.watch
+  const background = createBackground({ ...options, epoch })
+  const judging = createJudging({ ...options, observer: options.platform.observer, nowMs: () => clock.monotonicMs() })
+  const keepWatch = watchKeeper(journal, clock)
+  const inputs = createInputs({ ...options, background, judging })
+
+  while (!signal.aborted) {
+    const { input, snapshot } = await inputs.next(state)
+    if (input === 'idle') return 'idle'
+    if (input === 'superseded') return 'superseded'
+    try {
+      await walk(input, snapshot)
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error
+      if (error.code === 'STALE_EPOCH') return 'superseded'
+      await moveToStable({ ...options, state, snapshot, epoch, because: error })
+    }
+    await keepWatch(watch)
+  }
+  return 'stopped'
+
+  /** Takes one input, and with a tick as many steps as its snapshot allows. */
+  async function walk(input: Input, snapshot: Snapshot): Promise<void> {
+    let next = input
+    for (;;) {
+      const decided = decide(state, watch, next)
+      watch = decided.watch
+      const committed = await commitAll(decided.decisions, snapshot)
+      if (!committed || next.kind !== 'tick') return
+      next = { ...next, elapsedMs: 0, verdicts: await judging.verdicts(state, snapshot, 0) }
+    }
+  }
+
+  /** False when nothing was decided, or an invariant stopped it. */
+  async function commitAll(decisions: readonly Decision[], snapshot: Snapshot): Promise<boolean> {
+    const [violated] = decisions.flatMap((decision) => violations(state, snapshot, decision))
+    if (!violated) {
+      await commit(decisions)
+      return decisions.length > 0
+    }
+    if (state.release && state.release.violation !== violated) await commit([violation(violated)])
+    return false
+  }
+
+  async function commit(decisions: readonly Decision[]): Promise<void> {
+    if (decisions.length === 0) return
+    const kinds = decisions.map((decision) => decision.body.kind).join(', ')
+    options.probe?.(`before append ${kinds}`)
+    const records = await journal.append(decisions, { epoch, seq: state.seq, release: releaseOf(decisions) })
+    options.probe?.(`after append ${kinds}`)
+    for (const record of records) {
+      state = evolve(state, record)
+      background.follow(state, record.body)
+    }
+  }
+
+  function releaseOf(decisions: readonly Decision[]): string | null {
+    const started = decisions.find((decision) => decision.body.kind === 'releaseStarted')
+    return state.release?.id ?? (started?.body.kind === 'releaseStarted' ? started.body.release : null)
+  }
+}
+
+function violation(predicate: string): Decision {
+  return { body: { kind: 'violated', predicate }, reason: `stopped before it was done: ${predicate}`, actor: MOODIFY }
+}
