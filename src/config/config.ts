@@ -33,6 +33,7 @@ export interface ServiceConfig {
   /** Whether the prefix is removed before the request reaches the service. */
   readonly stripPath: boolean
   readonly env: Readonly<Record<string, string>>
+  /** Absolute path, or null. Its existence is checked when a release starts. */
   readonly envFile: string | null
   readonly probes: Probes
   readonly graceMs: number
@@ -67,7 +68,8 @@ export interface EnvironmentConfig {
 /** What an environment may set for itself; the top level of moodify.yaml gives the defaults. */
 export interface Settings {
   readonly canary: {
-    readonly profile: ProfileName
+    /** `custom` where the file gives weights of its own. */
+    readonly profile: ProfileName | 'custom'
     /** Rising percentages that end with 100. */
     readonly weights: readonly number[]
     readonly stageMs: number

@@ -1,0 +1,173 @@
+// Written file → Config: defaults filled in, seconds to milliseconds, settings of each environment resolved.
+import { resolve } from 'node:path'
+import type { Probe, Probes } from '../domain/revision.ts'
+import {
+  type ArtifactsConfig,
+  type Config,
+  type EnvironmentConfig,
+  type HookConfig,
+  hookNames,
+  profiles,
+  type ServiceConfig,
+  type Settings,
+  type SmokeTest,
+} from './config.ts'
+import { defaults } from './defaults.ts'
+import type { Written } from './schema.ts'
+
+type WrittenService = Written['services'][string]
+type WrittenSmokeTest = NonNullable<WrittenService['smoke']>[number]
+type WrittenEnvironment = Written['environments'][string]
+type WrittenSettings = Omit<WrittenEnvironment, 'platform' | 'listen' | 'strategy'>
+
+export function normalise(written: Written, { file, root }: { readonly file: string; readonly root: string }): Config {
+  const environments = Object.entries(written.environments).map(([name, environment]) =>
+    environmentConfig(name, environment, written),
+  )
+  return {
+    file,
+    root,
+    name: written.name,
+    artifacts: artifactsConfig(written.artifacts ?? {}),
+    services: Object.entries(written.services).map(([name, service]) => serviceConfig(name, service, root)),
+    environments: byName(environments),
+    defaultEnvironment: environments.find(({ name }) => name === 'production')?.name ?? environments[0]!.name,
+  }
+}
+
+/** Without a prototype, so that a name typed by a user finds what is in the file and nothing else. */
+function byName(environments: readonly EnvironmentConfig[]): Record<string, EnvironmentConfig> {
+  const record: Record<string, EnvironmentConfig> = Object.create(null)
+  for (const environment of environments) record[environment.name] = environment
+  return record
+}
+
+function artifactsConfig({ from, pattern, keep }: NonNullable<Written['artifacts']>): ArtifactsConfig {
+  const kept = keep ?? defaults.artifacts.keep
+  return from === 'directory' ? { from, pattern: pattern!, keep: kept } : { from: 'git', keep: kept }
+}
+
+function serviceConfig(name: string, service: WrittenService, root: string): ServiceConfig {
+  const withDefaults = { ...defaults.service, ...service }
+  return {
+    name,
+    directory: withDefaults.directory,
+    build: service.build ?? null,
+    start: service.start,
+    replicas: withDefaults.replicas,
+    path: withDefaults.path,
+    stripPath: withDefaults.stripPath,
+    env: service.env ?? {},
+    envFile: service.envFile === undefined ? null : resolve(root, service.envFile),
+    probes: probes(service.health),
+    graceMs: toMs(withDefaults.graceSeconds),
+    drainMs: toMs(withDefaults.drainSeconds),
+    memoryLimitMb: service.memoryLimitMb ?? null,
+    smoke: (service.smoke ?? []).map(smokeTest),
+  }
+}
+
+function probes(written: WrittenService['health']): Probes {
+  const paths = typeof written === 'string' ? { startup: written, ready: written, live: written } : written
+  const health = { ...defaults.health, ...paths }
+  const probe = (path: string, thresholds: { failureThreshold: number; successThreshold: number }): Probe => ({
+    path,
+    periodMs: toMs(health.periodSeconds),
+    timeoutMs: toMs(health.timeoutSeconds),
+    ...thresholds,
+  })
+  const { failureThreshold, successThreshold } = health
+  const startupTries = Math.max(1, Math.ceil(toMs(health.startupSeconds) / toMs(health.periodSeconds)))
+  // Kubernetes allows only readiness to ask for more than one success.
+  return {
+    startup: probe(health.startup, { failureThreshold: startupTries, successThreshold: 1 }),
+    ready: probe(health.ready, { failureThreshold, successThreshold }),
+    live: probe(health.live, { failureThreshold, successThreshold: 1 }),
+  }
+}
+
+function smokeTest(written: WrittenSmokeTest): SmokeTest {
+  const [method, path] = written.request.split(' ') as [string, string]
+  return {
+    name: written.name ?? written.request,
+    method,
+    path,
+    headers: written.headers ?? {},
+    body: written.body ?? null,
+    expect: {
+      status: written.status ?? defaults.smoke.status,
+      body: written.contains ?? null,
+      latencyMs: written.latencySeconds === undefined ? null : toMs(written.latencySeconds),
+    },
+  }
+}
+
+function environmentConfig(name: string, environment: WrittenEnvironment, top: WrittenSettings): EnvironmentConfig {
+  const { platform, listen, strategy } = { ...defaults.environment, ...environment }
+  return { name, platform, listen, strategy, settings: settings(top, environment) }
+}
+
+/** Key by key, an environment's own value wins over the top level's, which wins over the default. */
+function settings(top: WrittenSettings, own: WrittenSettings): Settings {
+  const blueGreen = { ...defaults.blueGreen, ...top.blueGreen, ...own.blueGreen }
+  const rolling = { ...defaults.rolling, ...top.rolling, ...own.rolling }
+  const triggers = { ...defaults.triggers, ...top.triggers, ...own.triggers }
+  const waits = { ...defaults.waits, ...top.waits, ...own.waits }
+  const webhook = { ...top.notify, ...own.notify }.webhook ?? null
+  return {
+    canary: canary(top.canary ?? {}, own.canary ?? {}),
+    blueGreen: { monitorMs: toMs(blueGreen.monitorSeconds), approval: blueGreen.approval },
+    rolling: { monitorMs: toMs(rolling.monitorSeconds), minReadyMs: toMs(rolling.minReadySeconds) },
+    triggers: {
+      errorRatePercent: triggers.errorRatePercent,
+      p95Ms: toMs(triggers.p95Seconds),
+      crashLoop: triggers.crashLoop,
+      failingHealthPercent: triggers.failingHealthPercent,
+      minRequests: triggers.minRequests,
+      minBad: triggers.minBad,
+      windowMs: toMs(triggers.windowSeconds),
+    },
+    waits: {
+      readyMs: toMs(waits.readySeconds),
+      proofMs: toMs(waits.proofSeconds),
+      approvalMs: toMs(waits.approvalSeconds),
+      unknownMs: toMs(waits.unknownSeconds),
+      onUnknown: waits.onUnknown,
+      onNoTraffic: waits.onNoTraffic,
+    },
+    keepMs: toMs(own.keepSeconds ?? top.keepSeconds ?? defaults.keepSeconds),
+    notify: webhook === null ? null : { webhook },
+    hooks: hooks({ ...top.hooks, ...own.hooks }),
+  }
+}
+
+type WrittenCanary = NonNullable<WrittenSettings['canary']>
+
+/** `profile` and `weights` are two answers to one question, so the nearer of either replaces both. */
+function canary(top: WrittenCanary, own: WrittenCanary): Settings['canary'] {
+  const nearer = own.profile !== undefined || own.weights !== undefined ? own : top
+  const profile = nearer.profile ?? defaults.canary.profile
+  const stageSeconds = own.stageSeconds ?? top.stageSeconds
+  return {
+    profile: nearer.weights ? 'custom' : profile,
+    weights: nearer.weights ?? profiles[profile].weights,
+    stageMs: stageSeconds === undefined ? profiles[profile].stageMs : toMs(stageSeconds),
+  }
+}
+
+function hooks(written: NonNullable<WrittenSettings['hooks']>): Settings['hooks'] {
+  const given = hookNames.flatMap((name): [string, HookConfig][] => {
+    const hook = written[name]
+    if (hook === undefined || hook === null) return []
+    const { run, timeoutSeconds, onUnknown } = {
+      ...defaults.hook,
+      ...(typeof hook === 'string' ? { run: hook } : hook),
+    }
+    return [[name, { run, timeoutMs: toMs(timeoutSeconds), onUnknown }]]
+  })
+  return Object.fromEntries(given)
+}
+
+function toMs(seconds: number): number {
+  return Math.round(seconds * 1000)
+}

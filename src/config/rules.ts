@@ -1,0 +1,115 @@
+// Rules about several keys at once. Each gets what is left of the file once all values that are wrong by
+// themselves are made undefined, so that a file's problems of both kinds are reported together. A key that is
+// there with the value undefined was wrong: its problem is known, and no default stands in for it.
+import { defaults } from './defaults.ts'
+import type { Finding } from './problems.ts'
+import { NAME, type Written } from './schema.ts'
+
+/** The same shape with every key optional. */
+export type Remains<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [Key in keyof T]?: Remains<T[Key]> }
+    : T
+
+type Rule = (file: Remains<Written>) => Finding[]
+
+const rules: readonly Rule[] = [
+  atLeastOneOfEach,
+  namesAreSafe,
+  patternGoesWithDirectory,
+  oneServicePerPath,
+  oneEnvironmentPerPort,
+  profileOrWeights,
+]
+
+export function checkRules(file: Remains<Written>): Finding[] {
+  return rules.flatMap((rule) => rule(file))
+}
+
+function atLeastOneOfEach(file: Remains<Written>): Finding[] {
+  return (['services', 'environments'] as const)
+    .filter((section) => file[section] && Object.keys(file[section]).length === 0)
+    .map((section) => ({ path: [section], message: `expected at least one of the ${section}, found none` }))
+}
+
+/** `constructor` would be found in any record of names, whether it is there or not. */
+function namesAreSafe(file: Remains<Written>): Finding[] {
+  return (['services', 'environments'] as const).flatMap((section) =>
+    Object.keys(file[section] ?? {})
+      .filter((name) => !NAME.test(name) || name === 'constructor')
+      .map((name) => ({
+        path: [section, name],
+        message:
+          name === 'constructor'
+            ? 'the name "constructor" is reserved'
+            : `expected a name of lower-case letters, digits and -, at most 31, found ${JSON.stringify(name)}`,
+      })),
+  )
+}
+
+function patternGoesWithDirectory({ artifacts }: Remains<Written>): Finding[] {
+  if (!artifacts || isWrong(artifacts, 'from') || isWrong(artifacts, 'pattern')) return []
+  const fromDirectory = artifacts.from === 'directory'
+  if (fromDirectory && artifacts.pattern === undefined) {
+    return [
+      { path: ['artifacts', 'pattern'], message: 'missing; `from: directory` needs one, such as releases/{version}' },
+    ]
+  }
+  if (!fromDirectory && artifacts.pattern !== undefined) {
+    return [{ path: ['artifacts', 'pattern'], message: 'only `from: directory` has a pattern' }]
+  }
+  return []
+}
+
+function oneServicePerPath({ services = {} }: Remains<Written>): Finding[] {
+  const pathOf = (service: (typeof services)[string]) =>
+    service === undefined || isWrong(service, 'path') ? null : (service.path ?? defaults.service.path)
+  return repeated(Object.entries(services), pathOf).map(({ value, first, again }) => ({
+    path: ['services', again, 'path'],
+    message: `the services "${first}" and "${again}" both have the path ${value}; each needs its own`,
+  }))
+}
+
+function oneEnvironmentPerPort({ environments = {} }: Remains<Written>): Finding[] {
+  return repeated(Object.entries(environments), (environment) => environment?.listen || null).map(
+    ({ value, first, again }) => ({
+      path: ['environments', again, 'listen'],
+      message: `the environments "${first}" and "${again}" both listen on port ${value}; each needs its own`,
+    }),
+  )
+}
+
+function profileOrWeights(file: Remains<Written>): Finding[] {
+  const blocks = [
+    { path: [] as string[], canary: file.canary },
+    ...Object.entries(file.environments ?? {}).map(([name, environment]) => ({
+      path: ['environments', name],
+      canary: environment?.canary,
+    })),
+  ]
+  return blocks
+    .filter(({ canary }) => canary?.profile !== undefined && canary.weights !== undefined)
+    .map(({ path, canary }) => ({
+      path: [...path, 'canary', 'weights'],
+      message: `the profile "${canary?.profile}" has weights of its own; keep either profile or weights`,
+    }))
+}
+
+function isWrong<T extends object>(mapping: T, key: keyof T): boolean {
+  return Object.hasOwn(mapping, key) && mapping[key] === undefined
+}
+
+/** Entries whose value an earlier one has too; null is never the same. */
+function repeated<Entry, Value>(entries: readonly [string, Entry][], keyOf: (entry: Entry) => Value | null) {
+  const firstWith = new Map<Value, string>()
+  const repeats: { value: Value; first: string; again: string }[] = []
+  for (const [name, entry] of entries) {
+    const value = keyOf(entry)
+    if (value === null) continue
+    const first = firstWith.get(value)
+    if (first === undefined) firstWith.set(value, name)
+    else repeats.push({ value, first, again: name })
+  }
+  return repeats
+}

@@ -1,0 +1,358 @@
+// What people write in moodify.yaml. Times are in seconds and may have decimals. Rules about one key stand here;
+// rules about several keys stand in `rules.ts`. Descriptions are what editors show on hover and what
+// docs/reference/configuration.md is made from.
+import type { z } from 'zod'
+import { type hookNames, profileNames } from './config.ts'
+import { defaults } from './defaults.ts'
+import {
+  anyText,
+  flag,
+  list,
+  mapping,
+  named,
+  oneOf,
+  optional,
+  percent,
+  required,
+  seconds,
+  text,
+  whole,
+} from './fields.ts'
+import { latencyEdge, platform, risingWeights, webhookUrl } from './refinements.ts'
+
+/** Names become parts of folders, sockets, and headers. */
+export const NAME = /^[a-z][a-z0-9-]{0,30}$/
+
+const requestPath = text('a path that starts with /, such as /health', /^\/[!-"$-~]*$/)
+const command = text('a shell command')
+
+const artifacts = mapping({
+  from: optional(
+    oneOf('git', 'directory'),
+    'Where the files of a version come from: `git` takes tags and commits of the repository around this file, ' +
+      '`directory` takes one folder per version.',
+    defaults.artifacts.from,
+  ),
+  pattern: optional(
+    text(
+      'a folder with {version} in it once, such as releases/{version}',
+      /^((?!\{version\})[^\0\r\n])*\{version\}((?!\{version\})[^\0\r\n])*$/,
+    ),
+    'With `from: directory`: the folder of a version, with `{version}` in it once, such as `releases/{version}`. ' +
+      'Relative paths start at the folder of this file.',
+  ),
+  keep: optional(
+    whole('a whole number', 1, 1000),
+    'How many prepared versions stay on disk. Versions in use are never removed.',
+    defaults.artifacts.keep,
+  ),
+}).meta({ id: 'artifacts' })
+
+const health = mapping({
+  startup: optional(
+    requestPath,
+    'Path that answers 2xx or 3xx once the replica has started. The other probes wait for it.',
+    defaults.health.startup,
+  ),
+  ready: optional(
+    requestPath,
+    'Path that answers 2xx or 3xx while the replica may receive requests.',
+    defaults.health.ready,
+  ),
+  live: optional(
+    requestPath,
+    'Path that answers 2xx or 3xx while the replica works at all; a replica that fails it is restarted.',
+    defaults.health.live,
+  ),
+  periodSeconds: optional(seconds({ min: 0.1 }), 'Time from one probe to the next.', defaults.health.periodSeconds),
+  timeoutSeconds: optional(
+    seconds({ min: 0.01 }),
+    'A probe without an answer in this time has failed.',
+    defaults.health.timeoutSeconds,
+  ),
+  failureThreshold: optional(
+    whole('a whole number', 1, 1000),
+    'Failures in a row after which a replica is no longer ready, or no longer live.',
+    defaults.health.failureThreshold,
+  ),
+  successThreshold: optional(
+    whole('a whole number', 1, 1000),
+    'Successes in a row after which a replica is ready.',
+    defaults.health.successThreshold,
+  ),
+  startupSeconds: optional(
+    seconds(),
+    'Time a replica has for its startup probe to pass; it is restarted after that.',
+    defaults.health.startupSeconds,
+  ),
+}).meta({ id: 'health' })
+
+const smokeTest = mapping({
+  name: optional(text('a name'), 'What the output calls it. Default: the request.'),
+  request: required(
+    text('a method and a path, such as GET /health', /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \/[!-"$-~]*$/),
+    'Method and path, such as `GET /health`. The path is the one that the service itself sees.',
+  ),
+  headers: optional(
+    named(text('a header value on one line', /^[\t -~]*$/), text('a header name', /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/)),
+    'Headers to send.',
+  ),
+  body: optional(anyText(), 'Body to send.'),
+  status: optional(whole('an HTTP status', 100, 599), 'Status that the answer must have.', defaults.smoke.status),
+  contains: optional(text('some text'), 'Text that the body of the answer must contain.'),
+  latencySeconds: optional(seconds(), 'Longest time to the end of the answer.'),
+}).meta({ id: 'smoke' })
+
+const service = mapping({
+  directory: optional(
+    text('a folder of the project, such as backend', /^(?!\/)(?!(.*\/)?\.\.(\/|$))[^\0\r\n]+$/),
+    'Folder in which `build` and `start` run. Starts at the folder that this file has in the version; with `from: directory`, at the folder of the version.',
+    defaults.service.directory,
+  ),
+  build: optional(command, 'Shell command that makes a version ready to run, once per version.'),
+  start: required(
+    command,
+    'Shell command that runs one replica in the foreground. It listens on `127.0.0.1` at the port in the environment variable `PORT` and ends itself on SIGTERM.',
+  ),
+  replicas: optional(whole('a number of replicas', 1, 100), 'How many run in each slot.', defaults.service.replicas),
+  path: optional(
+    text('a path prefix such as /api', /^\/([\w.~-]+(\/[\w.~-]+)*)?$/),
+    'Requests whose path starts with this go to the service; the longest match wins.',
+    defaults.service.path,
+  ),
+  stripPath: optional(
+    flag(),
+    'Whether the prefix is removed before the request reaches the service.',
+    defaults.service.stripPath,
+  ),
+  env: optional(
+    named(anyText(), text('a variable name other than PORT', /^(?!PORT$)[A-Za-z_][A-Za-z0-9_]*$/)),
+    'Environment variables, as text. `PORT` is set by moodify. No secrets here: use `envFile`.',
+  ),
+  envFile: optional(
+    text('the path of a file'),
+    'File of `NAME=value` lines whose values are secrets: never printed, never stored. Relative paths start at the folder of this file. Read when a replica starts.',
+  ),
+  health: optional(
+    requestPath.or(health),
+    'How a replica says that it is well: one path for all three probes, or each by itself.',
+  ),
+  graceSeconds: optional(seconds({ min: 0 }), 'Time between SIGTERM and SIGKILL.', defaults.service.graceSeconds),
+  drainSeconds: optional(
+    seconds({ min: 0 }),
+    'Longest time that requests in flight are waited for before a replica is ended.',
+    defaults.service.drainSeconds,
+  ),
+  memoryLimitMb: optional(
+    whole('a number of megabytes', 1, 1_048_576),
+    'A replica above this resident size is restarted. Default: no limit.',
+  ),
+  smoke: optional(
+    list(smokeTest),
+    'Requests sent to the new version before users see it; each must be answered as expected.',
+  ),
+}).meta({ id: 'service' })
+
+const hook = mapping({
+  run: required(command, 'Shell command, run in the folder of this file. It fails with any exit code but 0.'),
+  timeoutSeconds: optional(seconds(), 'It is ended and has failed after this time.', defaults.hook.timeoutSeconds),
+  onUnknown: optional(
+    oneOf('retry', 'ask'),
+    'After a crash between its start and its end: `retry` runs it again, `ask` holds the release until a person decides.',
+    defaults.hook.onUnknown,
+  ),
+}).meta({ id: 'hook' })
+
+const hookMoments: Record<(typeof hookNames)[number], string> = {
+  before: 'Before anything is started, such as a migration or a backup.',
+  beforeTraffic: 'When the new version is ready and tested, before its first request.',
+  afterSwitch: 'When all traffic goes to the new version.',
+  afterRollback: 'When a release was taken back.',
+}
+
+function hookAt(moment: (typeof hookNames)[number]) {
+  return optional(command.or(hook).nullable(), `${hookMoments[moment]} \`null\` turns off one from the top level.`)
+}
+
+/** Keys that stand at the top level for all environments, and within one environment for that one. */
+export const settingsShape = {
+  canary: optional(
+    mapping({
+      profile: optional(
+        oneOf(...profileNames),
+        'Named weights: `progressive` is 10, 25, 50, 100; `staged` is 10, 50, 100 with 900 s a stage; `immediate` goes to 100 once checks pass.',
+        defaults.canary.profile,
+      ),
+      weights: optional(
+        risingWeights(list(whole('a whole percentage', 1, 100))),
+        'Own weights instead of a profile: rising percentages that end with 100. Default: those of the profile.',
+        defaults.canary.weights,
+      ),
+      stageSeconds: optional(
+        seconds(),
+        'How long each weight is watched before the next. Default: that of the profile.',
+        defaults.canary.stageSeconds,
+      ),
+    }).meta({ id: 'canary' }),
+    'A share of the traffic that grows in stages.',
+  ),
+  blueGreen: optional(
+    mapping({
+      monitorSeconds: optional(
+        seconds(),
+        'How long the new version is watched after the switch.',
+        defaults.blueGreen.monitorSeconds,
+      ),
+      approval: optional(flag(), 'Whether the switch waits for `moodify promote`.', defaults.blueGreen.approval),
+    }).meta({ id: 'blueGreen' }),
+    'All traffic at once, after the new version has been checked beside the old one.',
+  ),
+  rolling: optional(
+    mapping({
+      monitorSeconds: optional(
+        seconds(),
+        'How long the new version is watched after the last replica was replaced.',
+        defaults.rolling.monitorSeconds,
+      ),
+      minReadySeconds: optional(
+        seconds({ min: 0 }),
+        'How long a new replica has to be ready before the next old one goes.',
+        defaults.rolling.minReadySeconds,
+      ),
+    }).meta({ id: 'rolling' }),
+    'One replica after the other.',
+  ),
+  triggers: optional(
+    mapping({
+      errorRatePercent: optional(
+        percent(),
+        'A release with more answers 5xx or broken connections than this goes back.',
+        defaults.triggers.errorRatePercent,
+      ),
+      p95Seconds: optional(
+        latencyEdge(),
+        'A release whose 95th percentile of latency is above this goes back. Latency is counted in a histogram, so it has to be one of its edges.',
+        defaults.triggers.p95Seconds,
+      ),
+      crashLoop: optional(
+        flag(),
+        'Whether a replica that keeps exiting takes the release back.',
+        defaults.triggers.crashLoop,
+      ),
+      failingHealthPercent: optional(
+        percent(),
+        'A release with more replicas than this failing their health checks goes back.',
+        defaults.triggers.failingHealthPercent,
+      ),
+      minRequests: optional(
+        whole('a number of requests', 1, 1_000_000),
+        'With fewer requests in the window nothing is said about rates.',
+        defaults.triggers.minRequests,
+      ),
+      minBad: optional(
+        whole('a number of requests', 1, 1_000_000),
+        'A rate is acted on only with at least this many bad requests.',
+        defaults.triggers.minBad,
+      ),
+      windowSeconds: optional(
+        seconds({ min: 1 }),
+        'Length of the newest stretch of time that rates are taken over.',
+        defaults.triggers.windowSeconds,
+      ),
+    }).meta({ id: 'triggers' }),
+    'When a release goes back by itself.',
+  ),
+  waits: optional(
+    mapping({
+      readySeconds: optional(
+        seconds(),
+        'Longest time for all replicas to become ready; the release goes back after it.',
+        defaults.waits.readySeconds,
+      ),
+      proofSeconds: optional(
+        seconds(),
+        'Longest time for the front to be seen following a change of shares.',
+        defaults.waits.proofSeconds,
+      ),
+      approvalSeconds: optional(seconds(), 'Longest time for an approval.', defaults.waits.approvalSeconds),
+      unknownSeconds: optional(
+        seconds(),
+        'Longest time that a verdict may stay unknown after the watching time is over.',
+        defaults.waits.unknownSeconds,
+      ),
+      onUnknown: optional(
+        oneOf('hold', 'rollback'),
+        'What happens then: `hold` waits for a person, `rollback` goes back.',
+        defaults.waits.onUnknown,
+      ),
+      onNoTraffic: optional(
+        oneOf('hold', 'advance-on-health'),
+        'What happens when there are no requests to judge by: `hold` waits, `advance-on-health` goes on while health checks pass.',
+        defaults.waits.onNoTraffic,
+      ),
+    }).meta({ id: 'waits' }),
+    'How long is waited for what, and what happens after.',
+  ),
+  keepSeconds: optional(
+    seconds({ min: 0 }),
+    'How long the old version stays warm for an instant rollback.',
+    defaults.keepSeconds,
+  ),
+  notify: optional(
+    mapping({
+      webhook: optional(
+        webhookUrl().nullable(),
+        'URL that gets a JSON message per event. `null` turns off one from the top level.',
+      ),
+    }).meta({ id: 'notify' }),
+    'Who is told.',
+  ),
+  hooks: optional(
+    mapping({
+      before: hookAt('before'),
+      beforeTraffic: hookAt('beforeTraffic'),
+      afterSwitch: hookAt('afterSwitch'),
+      afterRollback: hookAt('afterRollback'),
+    }).meta({ id: 'hooks' }),
+    'Own commands at fixed moments: a shell command, or a mapping with `run`.',
+  ),
+}
+
+const environment = mapping({
+  platform: optional(
+    platform(),
+    'Where it runs. This version of moodify has `local`: processes on this machine.',
+    defaults.environment.platform,
+  ),
+  listen: optional(
+    whole('a port', 0, 65_535),
+    'TCP port of the front on 127.0.0.1. `0` takes a free one and keeps it.',
+    defaults.environment.listen,
+  ),
+  strategy: optional(
+    oneOf('blue-green', 'canary', 'rolling'),
+    'How a release is done, unless the command says otherwise.',
+    defaults.environment.strategy,
+  ),
+  ...settingsShape,
+}).meta({ id: 'environment' })
+
+export const fileSchema = mapping({
+  name: required(
+    text('a name of lower-case letters, digits and -, at most 31', NAME),
+    'Name of the application, in lower case.',
+  ),
+  artifacts: optional(artifacts, 'Where the files of a version come from.'),
+  services: required(
+    named(service).meta({ minProperties: 1, propertyNames: { pattern: NAME.source } }),
+    'The services by name, in the order in which a release ships them.',
+  ),
+  environments: required(
+    named(environment).meta({ minProperties: 1, propertyNames: { pattern: NAME.source } }),
+    'The environments by name. `production` is used when no other is asked for.',
+  ),
+  ...settingsShape,
+})
+
+/** moodify.yaml as written, checked. */
+export type Written = z.output<typeof fileSchema>

@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest'
+import { configOf, full, minimal, problemsOf } from './examples.ts'
+
+describe('defaults', () => {
+  const { artifacts, services, environments, defaultEnvironment } = configOf(minimal)
+  const { settings, ...environment } = environments['production']!
+
+  test('config: without settings a canary goes 10, 25, 50, 100 with 300 s a stage, as the runbook says', () => {
+    expect(settings.canary).toEqual({ profile: 'progressive', weights: [10, 25, 50, 100], stageMs: 300_000 })
+  })
+
+  test('config: without settings the triggers are those of the runbook', () => {
+    expect(settings.triggers).toMatchObject({
+      errorRatePercent: 5,
+      p95Ms: 5000,
+      crashLoop: true,
+      failingHealthPercent: 50,
+    })
+  })
+
+  test('config: without settings everything else has the documented default', () => {
+    expect(settings).toMatchObject({
+      blueGreen: { monitorMs: 300_000, approval: false },
+      rolling: { monitorMs: 300_000, minReadyMs: 10_000 },
+      triggers: { minRequests: 50, minBad: 5, windowMs: 60_000 },
+      waits: {
+        readyMs: 600_000,
+        proofMs: 30_000,
+        approvalMs: 86_400_000,
+        unknownMs: 900_000,
+        onUnknown: 'hold',
+        onNoTraffic: 'hold',
+      },
+      keepMs: 600_000,
+      notify: null,
+      hooks: {},
+    })
+    expect(environment).toEqual({ name: 'production', platform: 'local', listen: 0, strategy: 'blue-green' })
+    expect(artifacts).toEqual({ from: 'git', keep: 5 })
+    expect(defaultEnvironment).toBe('production')
+  })
+
+  test('config: a service that only says how it starts has three replicas and the health paths of the runbook', () => {
+    const probe = { periodMs: 1000, timeoutMs: 1000, successThreshold: 1 }
+    expect(services).toEqual([
+      {
+        name: 'web',
+        directory: '.',
+        build: null,
+        start: 'node server.mjs',
+        replicas: 3,
+        path: '/',
+        stripPath: false,
+        env: {},
+        envFile: null,
+        probes: {
+          startup: { ...probe, path: '/health/startup', failureThreshold: 60 },
+          ready: { ...probe, path: '/health/ready', failureThreshold: 3 },
+          live: { ...probe, path: '/health/live', failureThreshold: 3 },
+        },
+        graceMs: 10_000,
+        drainMs: 30_000,
+        memoryLimitMb: null,
+        smoke: [],
+      },
+    ])
+  })
+})
+
+describe('a file that sets everything', () => {
+  const config = configOf(full)
+  const { staging, production } = config.environments
+
+  test('config: a service is read with times in milliseconds and its env file as an absolute path', () => {
+    const probe = { periodMs: 500, timeoutMs: 2000 }
+    expect(config.services[0]).toEqual({
+      name: 'backend',
+      directory: 'backend',
+      build: 'npm ci',
+      start: 'node server.mjs',
+      replicas: 2,
+      path: '/api',
+      stripPath: true,
+      env: { FEATURE_FLAG: 'true' },
+      envFile: '/project/secrets/backend.env',
+      probes: {
+        startup: { ...probe, path: '/started', failureThreshold: 90, successThreshold: 1 },
+        ready: { ...probe, path: '/ready', failureThreshold: 4, successThreshold: 2 },
+        live: { ...probe, path: '/alive', failureThreshold: 4, successThreshold: 1 },
+      },
+      graceMs: 5000,
+      drainMs: 12_500,
+      memoryLimitMb: 512,
+      smoke: [
+        {
+          name: 'login',
+          method: 'POST',
+          path: '/login?next=1',
+          headers: { 'Content-Type': 'application/json' },
+          body: '{}',
+          expect: { status: 201, body: 'ok', latencyMs: 750 },
+        },
+      ],
+    })
+  })
+
+  test('config: one health path stands for all three probes', () => {
+    const { startup, ready, live } = config.services[1]!.probes
+    expect([startup.path, ready.path, live.path]).toEqual(['/health', '/health', '/health'])
+  })
+
+  test('config: an environment sees the settings of the top level where it has none of its own', () => {
+    expect(production!.settings).toEqual({
+      canary: { profile: 'staged', weights: [10, 50, 100], stageMs: 60_000 },
+      blueGreen: { monitorMs: 30_000, approval: true },
+      rolling: { monitorMs: 40_000, minReadyMs: 0 },
+      triggers: {
+        errorRatePercent: 1.5,
+        p95Ms: 750,
+        crashLoop: false,
+        failingHealthPercent: 20,
+        minRequests: 10,
+        minBad: 2,
+        windowMs: 30_000,
+      },
+      waits: {
+        readyMs: 60_000,
+        proofMs: 3000,
+        approvalMs: 3_600_000,
+        unknownMs: 90_000,
+        onUnknown: 'hold',
+        onNoTraffic: 'advance-on-health',
+      },
+      keepMs: 250,
+      notify: null,
+      hooks: {
+        before: { run: './migrate.sh', timeoutMs: 600_000, onUnknown: 'ask' },
+        afterSwitch: { run: './warm.sh', timeoutMs: 5000, onUnknown: 'retry' },
+      },
+    })
+  })
+
+  test('config: an environment’s weights replace the top level’s profile, and null turns a hook off', () => {
+    expect(staging!.settings.canary).toEqual({ profile: 'custom', weights: [5, 100], stageMs: 300_000 })
+    expect(staging!.settings.waits).toMatchObject({ onUnknown: 'rollback', readyMs: 60_000 })
+    expect(Object.keys(staging!.settings.hooks)).toEqual(['afterSwitch'])
+    expect(staging!.settings.notify).toEqual({ webhook: 'https://example.com/hook' })
+  })
+
+  test('config: services keep the order of the file, and production is the default environment', () => {
+    expect(config.services.map(({ name }) => name)).toEqual(['backend', 'frontend'])
+    expect(config.defaultEnvironment).toBe('production')
+    expect(config.artifacts).toEqual({ from: 'directory', pattern: 'releases/{version}', keep: 3 })
+  })
+})
+
+describe('canary profiles', () => {
+  const canaryOf = (top: string, own: string) => {
+    const text = `${minimal.replace('production: {}', `production: { canary: { ${own} } }`)}canary: { ${top} }\n`
+    return configOf(text).environments['production']!.settings.canary
+  }
+
+  test('config: a profile brings its own stage time, an explicit stage time wins over it', () => {
+    expect(canaryOf('profile: staged', '').stageMs).toBe(900_000)
+    expect(canaryOf('profile: staged', 'stageSeconds: 0.5').stageMs).toBe(500)
+    expect(canaryOf('stageSeconds: 2', 'profile: staged').stageMs).toBe(2000)
+  })
+
+  test('config: an environment’s profile replaces the top level’s weights', () => {
+    expect(canaryOf('weights: [1, 100]', 'profile: immediate')).toMatchObject({ profile: 'immediate', weights: [100] })
+  })
+})
+
+describe('YAML', () => {
+  test('config: anchors, aliases and merges work', () => {
+    const text = `
+name: shop
+services:
+  a: &a { start: node a.mjs, path: /a, replicas: 2 }
+  b: { <<: *a, path: /b }
+environments: { production: {} }
+`
+    expect(configOf(text).services.map(({ path, replicas }) => [path, replicas])).toEqual([
+      ['/a', 2],
+      ['/b', 2],
+    ])
+  })
+
+  test('config: a name that every object knows is not found among the environments', () => {
+    const { environments } = configOf(minimal)
+    for (const name of ['constructor', '__proto__', 'toString']) expect(environments[name]).toBeUndefined()
+  })
+
+  test('config: a __proto__ key is reported wherever it stands and changes no object', () => {
+    const text = minimal.replace('web: { start', 'web: { env: { __proto__: { polluted: "yes" } }, start')
+    expect(problemsOf(`${text}__proto__: { polluted: true }\n`)).toEqual([
+      'services.web.env.__proto__: unknown key "__proto__"',
+      '__proto__: unknown key "__proto__"',
+    ])
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
+  })
+
+  test('config: an alias bomb is refused', () => {
+    const layers = Array.from({ length: 9 }, (_, n) => `l${n + 1}: &l${n + 1} [${Array(9).fill(`*l${n}`).join(', ')}]`)
+    const problems = problemsOf(['l0: &l0 [x, x, x, x, x, x, x, x, x]', ...layers].join('\n'))
+    expect(problems).toEqual([expect.stringContaining('excessive alias count')])
+  })
+
+  test('config: nesting deeper than any stack is one problem', () => {
+    expect(problemsOf('['.repeat(100_000))).toEqual([': nested too deeply'])
+  })
+
+  test('config: a text above 1 MiB is refused unread', () => {
+    expect(problemsOf(`# ${'x'.repeat(1024 * 1024)}`)).toEqual([': the file is larger than 1 MiB'])
+  })
+})
