@@ -30,7 +30,9 @@ function installIfNeeded() {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   if (npm.status !== 0) {
-    process.stderr.write('npm ci failed; nothing was started. Check the network to the package registry and run the command again.\n')
+    process.stderr.write(
+      'npm ci failed; nothing was started. Check the network to the package registry and run the command again.\n',
+    )
     process.exit(npm.status ?? 1)
   }
 }
@@ -38,7 +40,9 @@ function installIfNeeded() {
 function nodeToUse() {
   if (existsSync(pinnedNode)) return realpathSync(pinnedNode)
   if (Number(process.versions.node.split('.')[0]) >= 26) return process.execPath
-  process.stderr.write(`No pinned Node for ${process.platform} ${process.arch}; install Node 26 or newer and run the command again.\n`)
+  process.stderr.write(
+    `No pinned Node for ${process.platform} ${process.arch}; install Node 26 or newer and run the command again.\n`,
+  )
   process.exit(1)
 }
 
