@@ -191,12 +191,9 @@ function endRelease(state: EnvironmentState, outcome: 'released' | 'rolled-back'
     ...Object.entries(state.takenBack).filter(([id]) => !released.includes(id)),
     ...left.map((placement) => [placement.revision.id, `rolled back by ${release.actor.name}`]),
   ])
-  return {
-    ...state,
-    takenBack,
-    release: null,
-    last: { id: release.id, plan: release.plan, outcome, cause: release.cause },
-  }
+  const ended = { id: release.id, plan: release.plan, outcome, cause: release.cause }
+  const lastReleased = outcome === 'released' ? ended : state.lastReleased
+  return { ...state, takenBack, release: null, last: ended, lastReleased }
 }
 
 function withService(

@@ -15,6 +15,8 @@ export interface EnvironmentState {
   readonly release: ReleaseState | null
   /** The release before, ended. */
   readonly last: EndedRelease | null
+  /** The newest release that reached its end as released: what an undo undoes. */
+  readonly lastReleased: EndedRelease | null
   /** Revisions that a release took back, by id, with the reason. */
   readonly takenBack: Readonly<Record<string, string>>
   /** A plan that starts when the current release has ended. */
@@ -85,6 +87,7 @@ export const emptyState: EnvironmentState = {
   services: {},
   release: null,
   last: null,
+  lastReleased: null,
   takenBack: {},
   queued: null,
 }

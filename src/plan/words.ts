@@ -1,3 +1,4 @@
+import { durationInWords } from '../domain/duration.ts'
 import type { Shares } from '../domain/names.ts'
 import type { Step } from './plan.ts'
 
@@ -7,13 +8,6 @@ export function sharesInWords(shares: Shares): string {
     .filter(([, share]) => share > 0)
     .map(([slot, share]) => `${share} % ${slot}`)
     .join(', ')
-}
-
-/** `5 min`, `90 s`, `0.5 s` */
-export function durationInWords(ms: number): string {
-  if (ms >= 3_600_000 && ms % 3_600_000 === 0) return `${ms / 3_600_000} h`
-  if (ms >= 120_000 && ms % 60_000 === 0) return `${ms / 60_000} min`
-  return `${Math.round(ms / 100) / 10} s`
 }
 
 /** What a step does, as one line for the plan, the journal and the screen. */

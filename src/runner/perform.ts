@@ -22,6 +22,7 @@ export async function perform(
   try {
     return await call(effect, epoch, world, signal)
   } catch (error) {
+    if (signal.aborted) return { ok: false, code: 'STOPPED', said: 'it was stopped: nobody waits for it any more' }
     if (!(error instanceof OperatingError)) throw error
     if (error.code === 'STALE_EPOCH') return null
     return { ok: false, code: error.code, said: error.message }

@@ -1,0 +1,109 @@
+// The only file that constructs adapters.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { guardrails } from './analysis/guardrails.ts'
+import type { Config } from './config/config.ts'
+import { findConfig, loadConfig } from './config/load.ts'
+import type { Actor } from './domain/names.ts'
+import { systemClock } from './effects/clock/system.ts'
+import { shellHooks } from './effects/hooks/shell.ts'
+import { resolveVersion } from './effects/local/artifacts/resolve.ts'
+import { makeRevision } from './effects/local/artifacts/revision.ts'
+import { localHost } from './effects/local/host.ts'
+import { makeStateFolders, type StatePaths, statePaths } from './effects/local/paths.ts'
+import { localPlatform } from './effects/local/platform.ts'
+import { webhookNotifier } from './effects/notify/webhook.ts'
+import type { Versions } from './effects/ports/host.ts'
+import { OperatingError } from './errors/catalogue.ts'
+import { openSqliteJournal } from './journal/sqlite.ts'
+import { openSpareReport } from './runner/emergency.ts'
+import { type RunnerEnd, runReleases } from './runner/run-release.ts'
+import type { Context } from './verbs/context.ts'
+import { VERSION } from './version.ts'
+
+const RUNNER_IDLE_MS = 2000
+
+/** Everything a verb needs, for one environment of the project that a folder belongs to. */
+export function composeContext(folder: string, environmentName?: string): Context {
+  const config = loadConfig(findConfig(folder))
+  const name = environmentName ?? config.defaultEnvironment
+  const environment = config.environments[name]
+  if (!environment) {
+    const known = Object.keys(config.environments).join(', ')
+    throw new OperatingError(
+      'UNKNOWN_ENVIRONMENT',
+      `moodify.yaml has no environment ${name}; it has ${known}`,
+      'moodify status -e ENV',
+    )
+  }
+  const paths = statePaths(config.root)
+  makeStateFolders(paths)
+  return {
+    config,
+    environment,
+    journal: openSqliteJournal(paths.journal(name), name, systemClock.wall),
+    platform: localPlatform({ paths, environment: name, config }),
+    host: localHost({ config, paths, version: VERSION, bundle: builtBundle }),
+    versions: localVersions(paths),
+    clock: systemClock,
+    actor: whoIsIt(),
+  }
+}
+
+/** Runs the releases of one environment until nothing is left to do; what `internal runner` is. */
+export async function composeRunner(root: string, environmentName: string, signal: AbortSignal): Promise<RunnerEnd> {
+  const context = composeContext(root, environmentName)
+  const { config, journal, platform, clock } = context
+  const paths = statePaths(config.root)
+  return runReleases({
+    journal,
+    platform,
+    clock,
+    hooks: shellHooks({ directory: config.root }),
+    notifierFor: (webhook) => webhookNotifier({ url: webhook, clock }),
+    judge: guardrails,
+    name: `pid ${process.pid} on ${hostname()}`,
+    version: VERSION,
+    idleMs: RUNNER_IDLE_MS,
+    report: openSpareReport(join(dirname(paths.journal(environmentName)), 'spare.log')),
+    signal,
+  })
+}
+
+function localVersions(paths: StatePaths): Versions {
+  return {
+    async revisions(config: Config, version: string) {
+      const { source, version: name } = await resolveVersion(config, version)
+      return Object.fromEntries(
+        config.services.map((service) => [service.name, makeRevision(config, service, source, name, paths)]),
+      )
+    },
+  }
+}
+
+function whoIsIt(): Actor {
+  const { username } = userInfo()
+  return process.env['CI']
+    ? { kind: 'pipeline', name: process.env['BUILD_TAG'] ?? username }
+    : { kind: 'person', name: username }
+}
+
+/** This very file when it is the bundle; in a checkout the bundle is built when the sources are newer. */
+async function builtBundle(): Promise<string> {
+  const self = realpathSync(fileURLToPath(import.meta.url))
+  if (!self.endsWith('.ts')) return self
+  const project = join(dirname(self), '..')
+  const bundle = join(project, 'dist', 'moodify.mjs')
+  if (!existsSync(bundle) || newestIn(join(project, 'src')) > statSync(bundle).mtimeMs) {
+    execFileSync(process.execPath, [join(project, 'tools', 'build.ts')], { stdio: ['ignore', 'ignore', 'inherit'] })
+  }
+  return bundle
+}
+
+function newestIn(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return Math.max(...files.map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs))
+}

@@ -1,0 +1,19 @@
+import type { JournalRecord } from '../engine/record.ts'
+import { OperatingError } from '../errors/catalogue.ts'
+import { type Context, readState } from './context.ts'
+
+/** Every record of a release in order; of the newest one without a name. @throws OperatingError UNKNOWN_RELEASE */
+export async function explain(context: Context, release?: string): Promise<readonly JournalRecord[]> {
+  const { records } = await readState(context)
+  const started = records.flatMap(({ body }) => (body.kind === 'releaseStarted' ? [body.release] : []))
+  const wanted = release ?? started.at(-1)
+  if (!wanted || !started.includes(wanted)) {
+    const known = started.length === 0 ? 'there is none yet' : `known: ${started.slice(-5).join(', ')}`
+    throw new OperatingError(
+      'UNKNOWN_RELEASE',
+      `no release ${release ?? ''} in ${context.environment.name}; ${known}`,
+      'moodify history',
+    )
+  }
+  return records.filter((record) => record.release === wanted)
+}

@@ -1,0 +1,66 @@
+// A command goes into the journal's inbox; the runner takes it and its answer is a record.
+import { admit } from '../engine/admission.ts'
+import type { Command, JournalRecord } from '../engine/record.ts'
+import { OperatingError } from '../errors/catalogue.ts'
+import { type Context, readState } from './context.ts'
+
+const ANSWER_MS = 15_000
+const LOOK_MS = 25
+const ENSURE_MS = 1000
+
+export interface Sent {
+  readonly commandId: number
+  /** What the runner said it will do. */
+  readonly answer: string
+  readonly record: JournalRecord
+}
+
+/** What a command would do now. @throws OperatingError REFUSED with the reason and the next command */
+export async function preview(context: Context, command: Command): Promise<string> {
+  const { state } = await readState(context)
+  const admission = admit(state, command)
+  if (admission.allowed) return admission.will
+  throw new OperatingError('REFUSED', admission.because, admission.next)
+}
+
+/**
+ * Sends a command and waits until the runner has taken it.
+ *
+ * @throws OperatingError REFUSED, PLATFORM_DOWN, or PLATFORM_FAILED when no runner takes it in time
+ */
+export async function send(context: Context, command: Command): Promise<Sent> {
+  await preview(context, command)
+  const { journal, host, clock, environment } = context
+  if (!(await host.facts(environment.name))) {
+    throw new OperatingError(
+      'PLATFORM_DOWN',
+      'the platform of this folder is not running; nothing was sent',
+      'moodify up',
+    )
+  }
+  const { state } = await readState(context)
+  const commandId = await journal.post(command, context.actor)
+  const startedMs = clock.monotonicMs()
+  let ensuredMs = Number.NEGATIVE_INFINITY
+  while (clock.monotonicMs() - startedMs < ANSWER_MS) {
+    if (clock.monotonicMs() - ensuredMs >= ENSURE_MS) {
+      await host.ensureRunner(environment.name)
+      ensuredMs = clock.monotonicMs()
+    }
+    const record = (await journal.read(state.seq)).find(
+      ({ body }) => body.kind === 'commanded' && body.commandId === commandId,
+    )
+    if (record?.body.kind === 'commanded') return answered(record, commandId, record.body.accepted)
+    await clock.sleep(LOOK_MS)
+  }
+  throw new OperatingError(
+    'PLATFORM_FAILED',
+    `no runner took the command in ${ANSWER_MS / 1000} s; it stays in the inbox and is taken when one starts`,
+    'moodify doctor',
+  )
+}
+
+function answered(record: JournalRecord, commandId: number, accepted: boolean): Sent {
+  if (!accepted) throw new OperatingError('REFUSED', record.reason, 'moodify status')
+  return { commandId, answer: record.reason, record }
+}

@@ -1,0 +1,57 @@
+import type { Cell } from '../domain/counts.ts'
+import type { Snapshot } from '../domain/snapshot.ts'
+import type { JournalRecord } from '../engine/record.ts'
+import type { EnvironmentState } from '../engine/state.ts'
+import { type Context, readState } from './context.ts'
+
+/** Rates are those of the last seconds. */
+export const RATE_WINDOW_SECONDS = 10
+
+export interface StatusFacts {
+  readonly application: string
+  readonly environment: string
+  readonly platform: string
+  /** Where users reach it; null when the platform is down. */
+  readonly url: string | null
+  readonly now: string
+  readonly runnerPid: number | null
+  readonly state: EnvironmentState
+  readonly records: readonly JournalRecord[]
+  readonly snapshot: Snapshot
+  /** Cells of the last `RATE_WINDOW_SECONDS`, by service. */
+  readonly cells: Readonly<Record<string, readonly Cell[]>>
+  readonly services: readonly string[]
+}
+
+/** The truth about an environment now: what the journal says, and what is seen. */
+export async function status(context: Context): Promise<StatusFacts> {
+  const { config, environment, platform, host, clock } = context
+  const [{ state, records }, snapshot, facts] = await Promise.all([
+    readState(context),
+    platform.observer.snapshot(),
+    host.facts(environment.name),
+  ])
+  const services = config.services.map((service) => service.name)
+  const cells = await Promise.all(
+    services.map(async (service) => [service, await recentCells(context, service)] as const),
+  )
+  return {
+    application: config.name,
+    environment: environment.name,
+    platform: environment.platform,
+    url: facts?.url ?? null,
+    now: clock.wall(),
+    runnerPid: facts?.runnerPid ?? null,
+    state,
+    records,
+    snapshot,
+    cells: Object.fromEntries(cells),
+    services,
+  }
+}
+
+async function recentCells(context: Context, service: string): Promise<readonly Cell[]> {
+  const { observer } = context.platform
+  const read = await observer.cells(service, null).catch(() => null)
+  return read ? read.cells.filter((cell) => cell.second > read.next.second - RATE_WINDOW_SECONDS) : []
+}
