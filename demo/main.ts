@@ -8,10 +8,10 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { createPalette } from './palette.ts'
-import { type Ran, type Shell, shellIn } from './command.ts'
+import { createStyle, shouldColor } from '../src/views/cli/style.ts'
+import { program, type Ran, shellIn } from './command.ts'
 import { makeRepository } from './repository.ts'
-import { type Act, summary } from './summary.ts'
+import { type Act, printSummary } from './summary.ts'
 import { TrafficClient } from './traffic.ts'
 
 const { values: flags } = parseArgs({ options: { keep: { type: 'boolean', default: false } } })
@@ -19,7 +19,7 @@ const folder = join(tmpdir(), `moodify-demo-${userInfo().uid}`)
 const repository = join(folder, 'moodify')
 const env = { ...process.env, XDG_STATE_HOME: join(folder, 'state'), XDG_RUNTIME_DIR: folder, NO_COLOR: '1' }
 const config = readFileSync(new URL('moodify.yaml', import.meta.url), 'utf8')
-const palette = createPalette(process.stdout)
+const palette = createStyle({ color: shouldColor(process.stdout, process.env) })
 const say = (line = '') => process.stdout.write(`${line}\n`)
 const shell = shellIn(repository, env, (line) => say(line.startsWith('$') ? palette.bold(line) : palette.dim(line)))
 const acts: Act[] = []
@@ -66,31 +66,48 @@ async function main(): Promise<boolean> {
   await act('v1.0.0', 'a good version by blue-green', 'released', () =>
     shell.show('deploy', '-v', 'v1.0.0', '-s', 'blue-green', '--supersede', '--yes'),
   )
-  await act('v1.2.0', 'a canary whose code fails', 'rolled-back', () =>
+  await act('v1.2.0', 'a canary whose code fails', 'taken back', () =>
     shell.show('deploy', '-v', 'v1.2.0', '--supersede', '--yes'),
   )
-  await act('v1.3.0', 'a canary whose code is slow', 'rolled-back', () => shell.show('deploy', '-v', 'v1.3.0', '--yes'))
+  await act('v1.3.0', 'a canary whose code is slow', 'taken back', () => shell.show('deploy', '-v', 'v1.3.0', '--yes'))
   const killed: { pid: number | null } = { pid: null }
   await act('v1.1.0', 'a better version by canary, its runner killed at 50 %', 'released', async () => {
     const release = shell.show('deploy', '-v', 'v1.1.0', '--yes')
     killed.pid = await killRunnerAtHalf()
     return release
   })
-  await act('v1.0.0', 'back by hand', 'released', () => shell.show('rollback', '--yes'))
+  await act('v1.0.0', 'back by hand', 'back', () => shell.show('rollback', '--yes'))
 
   const report = await traffic.stop()
-  const takeOvers = await runnersOf(shell)
-  return summary({ acts, report, killedPid: killed.pid, takeOvers, say, palette, keep: flags.keep ? repository : null, env })
+  const better = acts.find(({ version, expected }) => version === 'v1.1.0' && expected === 'released')!
+  const takeOvers = await takeOversOf(better.release)
+  const live = await shell.json<{ services: { slots: { role: string; version: string }[] }[] }>('status')
+  const liveVersion = live.services[0]?.slots.find(({ role }) => role === 'stable')?.version ?? null
+  const allTrue = printSummary({ acts, report, killedPid: killed.pid, takeOvers, liveVersion }, say, palette)
+  if (allTrue && flags.keep) sayHowToPlay()
+  return allTrue
 }
 
 /** One release: shown, timed, and compared with what it should come to. */
-async function act(version: string, what: string, expected: 'released' | 'rolled-back', run: () => Promise<Ran>): Promise<void> {
+async function act(version: string, what: string, expected: Act['expected'], run: () => Promise<Ran>): Promise<void> {
   title(`${version}: ${what}`)
   const before = traffic?.snapshot()
   const ran = await run()
-  const [newest] = (await shell.json<{ release: string; outcome: string; version: string; reason: string }[]>('history')).slice(-1)
+  const [newest] = (
+    await shell.json<{ release: string; outcome: string; version: string; reason: string }[]>('history')
+  ).slice(-1)
   const hurt = (traffic?.snapshot().hurt ?? 0) - (before?.hurt ?? 0)
-  acts.push({ version, what, expected, code: ran.code, seconds: ran.seconds, hurt, decided: newest?.reason ?? '', release: newest?.release ?? '' })
+  acts.push({
+    version,
+    what,
+    expected,
+    code: ran.code,
+    seconds: ran.seconds,
+    hurt,
+    release: newest?.release ?? '',
+    outcome: newest?.outcome ?? '',
+    reason: newest?.reason ?? '',
+  })
 }
 
 /** The runner is ended without warning while half of the traffic goes to the new version. */
@@ -110,13 +127,19 @@ async function killRunnerAtHalf(): Promise<number | null> {
   return null
 }
 
-/** How many runners took over in the newest release that was shipped forward. */
-async function runnersOf(shell: Shell): Promise<number> {
-  const release = acts.find(({ version, expected }) => version === 'v1.1.0' && expected === 'released')!.release
-  const history = await shell.json<{ seq: number; kind: string }[]>('explain', release)
-  const [first, last] = [history[0]!.seq, history.at(-1)!.seq]
-  const all = await shell.json<{ takeOvers: { seq: number }[] }>('history', '--runners')
-  return all.takeOvers.filter(({ seq }) => seq > first && seq < last).length
+/** How many runners took a release over while it ran. */
+async function takeOversOf(release: string): Promise<number> {
+  const records = await shell.json<{ kind: string }[]>('explain', release)
+  return records.filter(({ kind }) => kind === 'epochTaken').length
+}
+
+function sayHowToPlay(): void {
+  say(`\nThe platform goes on running. In ${repository}, with these variables set:`)
+  say(`  export XDG_STATE_HOME=${env.XDG_STATE_HOME} XDG_RUNTIME_DIR=${env.XDG_RUNTIME_DIR}`)
+  say(`  alias moodify=${program}`)
+  say(
+    'try: moodify status; moodify explain; moodify deploy -v v1.1.0 --again. End it with: moodify down, or npm run demo.',
+  )
 }
 
 async function cleanUp(): Promise<void> {

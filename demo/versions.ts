@@ -21,10 +21,19 @@ export interface Change {
 
 export const appVersions: readonly AppVersion[] = [
   {
-    name: 'v1.0.0',
-    what: 'the good first version',
+    name: 'v0.9.0',
+    what: 'what users have today',
     changelog: [],
-    changes: [],
+    changes: [
+      { file: 'CHANGELOG.md', find: '## v1.0.0', text: '## v0.9.0' },
+      { file: 'backend/server.mjs', find: 'wish.limit ?? 5', text: 'wish.limit ?? 3' },
+    ],
+  },
+  {
+    name: 'v1.0.0',
+    what: 'good: offers five tracks instead of three',
+    changelog: ['Five tracks at once instead of three.'],
+    changes: [{ file: 'backend/server.mjs', find: 'wish.limit ?? 3', text: 'wish.limit ?? 5' }],
   },
   {
     name: 'v1.1.0',

@@ -90,12 +90,16 @@ function admitDeploy(state: EnvironmentState, command: Extract<Command, { verb: 
 function admitRollback(state: EnvironmentState, command: Extract<Command, { verb: 'rollback' }>): Admission {
   const { release } = state
   const { to, plan } = command
-  if (release?.direction === 'back') return yes(`nothing more: ${named(release)} is already going back`)
+  const goesFurther = release !== null && to === 'version' && plan !== null && plan.version !== stableVersion(release)
+  if (release?.direction === 'back') {
+    if (goesFurther) return yes(`wait until ${named(release)} is back, then go to ${plan.version}`)
+    return yes(`nothing more: ${named(release)} is already going back`)
+  }
   if (release?.plan.strategy === 'rollback' && !isReleased(release)) {
     return yes(`nothing more: the rollback to ${release.plan.version} already runs`)
   }
   if (release) {
-    if (to === 'version' && plan && plan.version !== stableVersion(release)) {
+    if (goesFurther) {
       return yes(`take ${named(release)} back to ${stableVersion(release)}, then go to ${plan.version}`)
     }
     if ((to === 'canary' || to === 'rolling' || to === 'blue-green') && to !== release.plan.strategy) {
@@ -110,6 +114,7 @@ function admitRollback(state: EnvironmentState, command: Extract<Command, { verb
   }
   if (to === 'canary') return no('no canary runs', 'moodify rollback -t undo')
   if (!plan) return no('there is no earlier version to go back to', 'moodify rollback -t version -v VERSION')
+  if (plan.strategy === 'first') return no('nothing has been released yet', `moodify deploy -v ${plan.version}`)
   const target = plan.members.find((member) => state.takenBack[member.to.revision.id])
   if (target && to !== 'version') {
     const why = state.takenBack[target.to.revision.id]

@@ -5,7 +5,7 @@ import type { EnvironmentState, ReleaseState } from './state.ts'
 export function stepsBack(state: EnvironmentState, release: ReleaseState): readonly Step[] {
   const { plan } = release
   const members = plan.members.filter((member) => release.touched.includes(member.service)).reverse()
-  const undo = members.flatMap((member) => undoMember(state, release, member))
+  const undo = trafficFirst(members.flatMap((member) => undoMember(state, release, member)))
   const trafficMoved = Object.keys(release.exposed).length > 0
   const hook: Step[] =
     trafficMoved && plan.back.hook
@@ -16,6 +16,12 @@ export function stepsBack(state: EnvironmentState, release: ReleaseState): reado
     ? [{ id: 'notify-back', kind: 'notify', event: outcome, webhook: plan.back.webhook }]
     : []
   return [...undo, ...hook, { id: outcome, kind: 'mark', outcome }, ...notify]
+}
+
+/** Users first: the traffic of every member moves before anything is drained and ended. */
+function trafficFirst(steps: readonly Step[]): Step[] {
+  const endsSomething = (step: Step) => step.kind === 'drain' || step.kind === 'retire'
+  return [...steps.filter((step) => !endsSomething(step)), ...steps.filter(endsSomething)]
 }
 
 function undoMember(state: EnvironmentState, release: ReleaseState, member: Member): Step[] {

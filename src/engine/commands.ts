@@ -85,11 +85,12 @@ function rollback(state: EnvironmentState, command: Extract<Command, { verb: 'ro
   const { release } = state
   const { plan } = command
   if (!release) return plan ? [startRelease(state, plan, actor)] : []
-  if (release.direction === 'back' || (release.plan.strategy === 'rollback' && !isReleased(release))) return []
-  const back = backBecause(state, 'asked', `${actor.name} asked for a rollback`, actor)
   const target = release.plan.members.find((member) => member.from)?.from?.revision.version
   const goesFurther = command.to === 'version' && plan && plan.version !== target
-  return goesFurther ? [say({ kind: 'queued', plan }, `then to ${plan.version}`, actor), back] : [back]
+  const queued = goesFurther ? [say({ kind: 'queued', plan }, `then to ${plan.version}`, actor)] : []
+  if (release.direction === 'back') return queued
+  if (release.plan.strategy === 'rollback' && !isReleased(release)) return []
+  return [...queued, backBecause(state, 'asked', `${actor.name} asked for a rollback`, actor)]
 }
 
 function promote(state: EnvironmentState, actor: Actor): Decision[] {

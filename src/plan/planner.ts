@@ -31,7 +31,8 @@ export function makePlan(request: PlanRequest): Plan {
   const memberSteps = members.flatMap((member, index) =>
     stepsOf(request, { member, service: services[index]!, settings }),
   )
-  const steps = withReleaseSteps(request, members, memberSteps)
+  const ordered = isRollback(request) ? togetherByKind(memberSteps) : memberSteps
+  const steps = withReleaseSteps(request, members, ordered)
   return {
     environment: request.environment,
     strategy: strategyOf(request, members),
@@ -92,10 +93,9 @@ function stepsOf(
 
 function withReleaseSteps(request: PlanRequest, members: readonly Member[], memberSteps: readonly Step[]): Step[] {
   const { settings } = request
-  const isRollback = request.strategy === 'rollback' || request.strategy === 'rollback-in-place'
   const hook = (name: HookName): Step[] => {
     const found = settings.hooks[name]
-    return found && !isRollback ? [{ id: `hook.${name}`, kind: 'hook', name, hook: found }] : []
+    return found && !isRollback(request) ? [{ id: `hook.${name}`, kind: 'hook', name, hook: found }] : []
   }
   const prepare = members.map(
     (member): Step => ({
@@ -115,7 +115,8 @@ function withReleaseSteps(request: PlanRequest, members: readonly Member[], memb
       drainMs: request.config.services.find((service) => service.name === member.service)!.drainMs,
     }),
   )
-  const keep: Step[] = old.length > 0 && !isRollback ? [{ id: 'keep', kind: 'keep', keepMs: settings.keepMs }] : []
+  const keep: Step[] =
+    old.length > 0 && !isRollback(request) ? [{ id: 'keep', kind: 'keep', keepMs: settings.keepMs }] : []
   const notify: Step[] = settings.notify
     ? [{ id: 'notify', kind: 'notify', event: 'released', webhook: settings.notify.webhook }]
     : []
@@ -129,6 +130,16 @@ function withReleaseSteps(request: PlanRequest, members: readonly Member[], memb
     ...keep,
     ...retire,
   ]
+}
+
+function isRollback({ strategy }: PlanRequest): boolean {
+  return strategy === 'rollback' || strategy === 'rollback-in-place'
+}
+
+/** A rollback gets all services ready first, then moves the traffic of all, then drains: nobody waits for a drain. */
+function togetherByKind(steps: readonly Step[]): Step[] {
+  const rank = ({ kind }: Step) => (kind === 'apply' ? 0 : kind === 'drain' ? 2 : 1)
+  return steps.toSorted((a, b) => rank(a) - rank(b))
 }
 
 /** The hook runs once per release, right before the first step that changes what users get. */

@@ -2,7 +2,7 @@ import type { JournalRecord } from '../engine/record.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import { type Context, readState } from './context.ts'
 
-/** Every record of a release in order; of the newest one without a name. @throws OperatingError UNKNOWN_RELEASE */
+/** Every record of a release in order, with the runners that took over in it; of the newest one without a name. @throws OperatingError UNKNOWN_RELEASE */
 export async function explain(context: Context, release?: string): Promise<readonly JournalRecord[]> {
   const { records } = await readState(context)
   const started = records.flatMap(({ body }) => (body.kind === 'releaseStarted' ? [body.release] : []))
@@ -15,5 +15,7 @@ export async function explain(context: Context, release?: string): Promise<reado
       'moodify history',
     )
   }
-  return records.filter((record) => record.release === wanted)
+  const mine = records.filter((record) => record.release === wanted)
+  const [first, last] = [mine[0]!.seq, mine.at(-1)!.seq]
+  return records.filter(({ seq, release: of, body }) => of === wanted || (body.kind === 'epochTaken' && seq > first && seq < last))
 }

@@ -69,6 +69,10 @@ export interface FrontStatus {
   readonly source: string
   readonly listening: { readonly host: string; readonly port: number }
   readonly epoch: number
+  /** Why the newest state is not on disk yet, and would be lost in a restart; null when it is. */
+  readonly unsaved?: string | null
+  /** Streams and WebSockets cut at the drain time since the process started. */
+  readonly streamsCut?: number
   readonly services: Readonly<
     Record<
       ServiceName,
@@ -152,6 +156,8 @@ export interface SupervisorSnapshot {
   readonly protocol: number
   readonly version: string
   readonly pid: number
+  /** Folders in which replicas run or shall run. */
+  readonly directories?: readonly string[]
   readonly environments: Readonly<
     Record<
       EnvironmentName,

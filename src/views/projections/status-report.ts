@@ -1,11 +1,11 @@
 // What `moodify status` and the live view show: the state, what is observed, and what was last decided.
 import { addCounts, type Cell, type Counts, latencyQuantile, noCounts } from '../../domain/counts.ts'
 import type { Role } from '../../domain/names.ts'
-import { readyReplicas, type ServiceFacts } from '../../domain/snapshot.ts'
+import { isReady, readyReplicas, type ServiceFacts, type SlotFacts } from '../../domain/snapshot.ts'
 import { type Phase, phaseOf } from '../../engine/admission.ts'
 import type { JournalRecord, Wait } from '../../engine/record.ts'
 import { currentStep, type EnvironmentState, emptyService, type ServiceState } from '../../engine/state.ts'
-import type { Outcome } from '../../plan/plan.ts'
+import type { Outcome, Placement } from '../../plan/plan.ts'
 import { stepInWords } from '../../plan/words.ts'
 import { RATE_WINDOW_SECONDS, type StatusFacts } from '../../verbs/status.ts'
 import { decisionInWords } from './timeline.ts'
@@ -133,6 +133,7 @@ function releaseReport(state: EnvironmentState, records: readonly JournalRecord[
       startedAt: release.current ? (started?.at ?? null) : null,
     },
     wait: release.wait && { ...release.wait, since: (started ?? waiting)?.at ?? release.startedAt },
+    failed: release.current?.failed ?? null,
     cause: release.cause?.reason ?? null,
   }
 }
@@ -150,14 +151,16 @@ function serviceReport(
     name,
     slots: [...slots].sort().map((slot) => {
       const found = facts?.slots[slot]
-      const versions = [service.stable, service.previous, member?.to, member?.from].filter(
-        (placement) => placement?.slot === slot,
+      const known = [service.stable, service.previous, member?.to, member?.from].flatMap((placement) =>
+        placement?.slot === slot ? [placement] : [],
       )
-      const placement = versions.find((one) => one?.revision.id === found?.desiredRevision) ?? null
+      // Where the workloads do not answer, the journal still knows what was put there.
+      const placement = known.find((one) => !found || one.revision.id === found.desiredRevision) ?? null
       return {
         slot,
         role: roleOf(slot, service, placement !== null, member?.to.slot),
         version: placement?.revision.version ?? found?.desiredRevision ?? null,
+        readyByVersion: readyByVersion(found, known),
         sharePercent: facts?.route.shares[slot] ?? 0,
         ready: readyReplicas(found),
         desired: found?.desiredReplicas ?? 0,
@@ -168,6 +171,16 @@ function serviceReport(
       }
     }),
   }
+}
+
+function readyByVersion(slot: SlotFacts | undefined, known: readonly Placement[]): Record<string, number> {
+  const ready: Record<string, number> = {}
+  for (const replica of (slot?.replicas ?? []).filter(isReady)) {
+    const placement = known.find(({ revision }) => revision.id === replica.revision)
+    const version = placement?.revision.version ?? replica.revision
+    ready[version] = (ready[version] ?? 0) + 1
+  }
+  return ready
 }
 
 function roleOf(

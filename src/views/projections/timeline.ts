@@ -16,11 +16,12 @@ export function decisionInWords(record: JournalRecord): string | null {
     case 'releaseStarted':
       return `release ${body.release}: ${body.plan.version} by ${body.plan.strategy}`
     case 'stepStarted':
+      if (body.step.kind === 'flip' || body.step.kind === 'mark') return null
       return body.attempt > 1
         ? `again (attempt ${body.attempt}): ${stepInWords(body.step)}: ${reason}`
         : stepInWords(body.step)
     case 'effectSucceeded':
-      return null
+      return body.id.step.endsWith('.check') ? `smoke tests passed: ${reason}` : null
     case 'effectFailed':
       return `failed: ${reason}${body.retryInMs === null ? '' : ', will be tried again'}`
     case 'stepFinished':
@@ -55,6 +56,5 @@ function finishedInWords(
 ): string | null {
   const { step, passedBy } = body
   if (passedBy !== 'facts') return reason
-  const silent = ['mark', 'flip', 'notify', 'hook', 'prepare', 'keep']
-  return silent.includes(step.kind) ? null : reason
+  return reason === 'done' || step.kind === 'keep' ? null : reason
 }

@@ -1,0 +1,158 @@
+// The front's side of protocol.ts: what it is told and what it tells.
+import type { Shares } from '../../../domain/names.ts'
+import { OperatingError } from '../../../errors/catalogue.ts'
+import { type FrontCells, type FrontShares, type FrontStatus, PROTOCOL_VERSION } from '../protocol.ts'
+import { checkedBody, plainText, type Routes } from '../socket-server.ts'
+import type { Core } from './core.ts'
+import { lastWholeSecond } from './counters.ts'
+import { metricsText } from './metrics.ts'
+import type { Service } from './rotation.ts'
+import { endpointsSchema, epochSchema, type SavedState, sharesSchema, stopSchema, tableSchema } from './schemas.ts'
+import type { StateFile } from './state-file.ts'
+
+export interface Controlled {
+  readonly core: Core
+  readonly environment: string
+  readonly version: string
+  readonly source: string
+  readonly listening: { readonly host: string; readonly port: number }
+  /** Highest epoch seen. */
+  epoch: number
+  readonly file: StateFile
+  readonly stop: (deadlineMs?: number) => void
+}
+
+export function controlRoutes(front: Controlled): Routes {
+  const { core, file } = front
+  const { rotation } = core
+
+  return {
+    'PUT /table': async (body) => {
+      rotation.setTable(checkedBody(tableSchema, body))
+      await file.save()
+    },
+
+    'PUT /endpoints': async (body) => {
+      const { service, slot, endpoints } = checkedBody(endpointsSchema, body)
+      rotation.setEndpoints(serviceNamed(front, service), slot, endpoints)
+      core.upstreams.closeIdle()
+      await file.save()
+    },
+
+    'PUT /shares': async (body) => {
+      const change = checkedBody(sharesSchema, body)
+      const service = serviceNamed(front, change.service)
+      takeEpoch(front, change.epoch)
+      if (!isRepeat(service, change)) rotation.setShares(service, change.shares, change.generation)
+      await file.save()
+      return { generation: service.generation, shares: service.shares }
+    },
+
+    'PUT /epoch': async (body) => {
+      const { environment, epoch } = checkedBody(epochSchema, body)
+      if (environment !== front.environment) {
+        throw new OperatingError('BAD_FLAG', `This is the front of ${front.environment}, not of ${environment}.`)
+      }
+      takeEpoch(front, epoch)
+      await file.save()
+      // Unlike shares, an epoch that may be forgotten is worth nothing.
+      if (file.problem !== null)
+        throw new OperatingError('PLATFORM_FAILED', `The epoch cannot be saved: ${file.problem}.`)
+    },
+
+    'GET /status': () => statusOf(front),
+
+    'GET /cells': (_body, query) => cellsOf(front, query),
+
+    'GET /metrics': () => plainText(metricsText(core)),
+
+    'POST /stop': (body) => front.stop(checkedBody(stopSchema, body)?.deadlineMs),
+  }
+}
+
+/** What a restarted front has to know. */
+export function stateOf({ core, environment, epoch, listening }: Omit<Controlled, 'file' | 'stop'>): SavedState {
+  const services = [...core.rotation.services.values()].filter(({ route }) => route !== null)
+  return {
+    environment,
+    epoch,
+    port: listening.port,
+    table: { services: services.map(({ route }) => route!) },
+    services: services.map(({ name, generation, shares, slots }) => ({
+      name,
+      generation,
+      shares,
+      slots: Object.fromEntries([...slots.values()].map((slot) => [slot.name, slot.listed.map(endpointOf)])),
+    })),
+  }
+}
+
+/** The inverse of `stateOf`. */
+export function restore({ rotation }: Core, state: SavedState): void {
+  rotation.setTable(state.table)
+  for (const { name, generation, shares, slots } of state.services) {
+    const service = rotation.services.get(name)
+    if (!service) continue
+    for (const [slot, endpoints] of Object.entries(slots)) rotation.setEndpoints(service, slot, endpoints)
+    rotation.setShares(service, shares, generation)
+  }
+}
+
+function endpointOf({ id, revision, port }: { id: string; revision: string; port: number }) {
+  return { replica: id, revision, port }
+}
+
+function serviceNamed({ core, environment }: Controlled, name: string): Service {
+  const service = core.rotation.services.get(name)
+  if (service?.route) return service
+  throw new OperatingError('BAD_FLAG', `The front of ${environment} has no service ${name}.`)
+}
+
+function takeEpoch(front: Controlled, epoch: number): void {
+  if (epoch < front.epoch) {
+    throw new OperatingError(
+      'STALE_EPOCH',
+      `Epoch ${epoch} is over; the front of ${front.environment} is at ${front.epoch}.`,
+    )
+  }
+  front.epoch = epoch
+}
+
+function isRepeat({ name, generation, shares }: Service, change: FrontShares): boolean {
+  if (change.generation > generation) return false
+  if (change.generation === generation && isSame(shares, change.shares)) return true
+  throw new OperatingError(
+    'STALE_GENERATION',
+    `Generation ${change.generation} of the shares of ${name} is over; the front is at ${generation}.`,
+  )
+}
+
+/** A slot that is not named has no share. */
+function isSame(a: Shares, b: Shares): boolean {
+  return [...Object.keys(a), ...Object.keys(b)].every((slot) => (a[slot] ?? 0) === (b[slot] ?? 0))
+}
+
+function statusOf({ core, version, source, listening, epoch, file }: Controlled): FrontStatus {
+  // Whoever reads that a drain time is over may end the replica: what is left has to be cut before.
+  core.rotation.cutOverdue()
+  return {
+    protocol: PROTOCOL_VERSION,
+    version,
+    pid: process.pid,
+    source,
+    listening,
+    epoch,
+    services: core.rotation.status(),
+    unsaved: file.problem,
+    streamsCut: core.events.streamsCut,
+  }
+}
+
+function cellsOf(front: Controlled, query: URLSearchParams): FrontCells {
+  const { core, source } = front
+  const service = serviceNamed(front, query.get('service') ?? '')
+  const after = Number(query.get('after') ?? -1)
+  if (!Number.isInteger(after)) throw new OperatingError('BAD_FLAG', 'after is not a number of seconds.')
+  const second = lastWholeSecond(core.now())
+  return { source, second, cells: service.cells.between(after, second) }
+}

@@ -1,0 +1,157 @@
+// The embedded platform as a whole: its processes are started, ended and looked at from here.
+import { execFile } from 'node:child_process'
+import { stat, statfs } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import type { Config } from '../../config/config.ts'
+import { OperatingError } from '../../errors/catalogue.ts'
+import type { Finding, Host, HostFacts } from '../ports/host.ts'
+import { replicaLogs, tailLogs } from './logs.ts'
+import { makeStateFolders, type StatePaths } from './paths.ts'
+import type { FrontStatus, SupervisorEnvironments, SupervisorSnapshot } from './protocol.ts'
+import { socketClient } from './socket-client.ts'
+import { ensureSupervisor, prepareRuntime } from './supervisor/launch.ts'
+
+const UP_TIMEOUT_MS = 30_000
+const DOWN_TIMEOUT_MS = 120_000
+/** Lines of each replica's log that are shown of the time before. */
+const LOG_LINES = 20
+const LOW_DISK_BYTES = 512 * 1024 * 1024
+
+export interface LocalHostOptions {
+  readonly config: Config
+  readonly paths: StatePaths
+  readonly version: string
+  /** Makes sure that the bundle is built, and returns its absolute path. */
+  readonly bundle: () => Promise<string>
+}
+
+export function localHost({ config, paths, version, bundle }: LocalHostOptions): Host {
+  const supervisor = socketClient(paths.supervisorSocket)
+
+  const snapshot = async (): Promise<SupervisorSnapshot | null> => {
+    try {
+      return await supervisor.request<SupervisorSnapshot>('GET', '/snapshot')
+    } catch (error) {
+      if (error instanceof OperatingError && error.code === 'PLATFORM_DOWN') return null
+      throw error
+    }
+  }
+
+  return {
+    async up() {
+      makeStateFolders(paths)
+      await ensureSupervisor({ paths, root: config.root, version, command: prepareRuntime(paths, await bundle()) })
+      await supervisor.request('PUT', '/environments', environmentsOf(config), { timeoutMs: UP_TIMEOUT_MS })
+      const running = await snapshot()
+      return Object.entries(running?.environments ?? {}).map(([name, { front }]) => ({ name, url: urlOf(front.port) }))
+    },
+    async down() {
+      if (!(await snapshot())) return false
+      await supervisor.request('POST', '/down', undefined, { timeoutMs: DOWN_TIMEOUT_MS })
+      return true
+    },
+    async ensureRunner(environment) {
+      await supervisor.request('PUT', '/runner', { environment })
+    },
+    async facts(environment) {
+      return factsOf(await snapshot(), environment)
+    },
+    async *logs({ environment, slot, follow }, signal) {
+      const list = async () => {
+        const running = await snapshot()
+        return running ? replicaLogs(running, environment, slot === null ? {} : { slot }) : []
+      }
+      for await (const { log, line } of tailLogs(list, { lines: LOG_LINES, follow }, signal)) {
+        yield { service: log.service, slot: log.slot, replica: log.replica, text: line }
+      }
+    },
+    async examine() {
+      return [
+        ...(await machineFindings(paths)),
+        ...(await processFindings(await snapshot(), { config, paths, version })),
+      ]
+    },
+  }
+}
+
+function urlOf(port: number): string {
+  return `http://127.0.0.1:${port}`
+}
+
+function factsOf(running: SupervisorSnapshot | null, environment: string): HostFacts | null {
+  const found = running?.environments[environment]
+  return found ? { url: urlOf(found.front.port), runnerPid: found.runner.pid } : null
+}
+
+function environmentsOf(config: Config): SupervisorEnvironments {
+  const table = {
+    services: config.services.map(({ name, path, stripPath, drainMs }) => ({ name, path, stripPath, drainMs })),
+  }
+  const environments = Object.values(config.environments)
+  return { environments: environments.map(({ name, listen }) => ({ name, host: '127.0.0.1', port: listen, table })) }
+}
+
+async function machineFindings(paths: StatePaths): Promise<Finding[]> {
+  const major = Number(process.versions.node.split('.')[0])
+  const git = await promisify(execFile)('git', ['--version']).then(
+    ({ stdout }) => stdout.trim(),
+    () => null,
+  )
+  const disk = await statfs(paths.state).catch(() => null)
+  const folder = await stat(paths.state).catch(() => null)
+  const free = disk ? disk.bavail * disk.bsize : null
+  return [
+    major >= 26
+      ? { level: 'ok', what: `Node ${process.versions.node}` }
+      : { level: 'failure', what: `Node ${process.versions.node} is too old`, next: 'npm ci, which brings Node 26' },
+    git ? { level: 'ok', what: git } : { level: 'failure', what: 'git is not installed', next: 'install git' },
+    ...(folder && (folder.mode & 0o077) !== 0
+      ? [{ level: 'failure' as const, what: `${paths.state} can be read by others`, next: `chmod 700 ${paths.state}` }]
+      : []),
+    ...(free !== null && free < LOW_DISK_BYTES
+      ? [
+          {
+            level: 'warning' as const,
+            what: `only ${Math.round(free / 1024 / 1024)} MiB are free for ${paths.state}`,
+            next: 'free disk space',
+          },
+        ]
+      : []),
+  ]
+}
+
+async function processFindings(
+  running: SupervisorSnapshot | null,
+  { config, paths, version }: { config: Config; paths: StatePaths; version: string },
+): Promise<Finding[]> {
+  if (!running) return [{ level: 'failure', what: 'the platform is not running', next: 'moodify up' }]
+  const versionFinding: Finding =
+    running.version === version
+      ? { level: 'ok', what: `supervisor ${running.version}, pid ${running.pid}` }
+      : { level: 'warning', what: `the supervisor is ${running.version}, this is ${version}`, next: 'moodify up' }
+  const fronts = await Promise.all(
+    Object.keys(config.environments).map((name) => frontFinding(name, paths, running.environments[name])),
+  )
+  return [versionFinding, ...fronts]
+}
+
+async function frontFinding(
+  name: string,
+  paths: StatePaths,
+  found: SupervisorSnapshot['environments'][string] | undefined,
+): Promise<Finding> {
+  if (!found) return { level: 'warning', what: `${name} is new in moodify.yaml`, next: 'moodify up' }
+  const front = socketClient(paths.frontSocket(name))
+  try {
+    const status = await front.request<FrontStatus>('GET', '/status', undefined, { timeoutMs: 2000 })
+    return { level: 'ok', what: `${name}: front pid ${status.pid} listens on ${urlOf(status.listening.port)}` }
+  } catch (error) {
+    return {
+      level: 'failure',
+      what: `${name}: the front does not answer: ${(error as Error).message}`,
+      next: 'moodify up',
+    }
+  } finally {
+    front.close()
+  }
+}

@@ -1,0 +1,150 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { OperatingError } from '../../../errors/catalogue.ts'
+import type { FrontStatus } from '../protocol.ts'
+import { socketClient } from '../socket-client.ts'
+import { FrontLink } from './front-link.ts'
+import { KeptProcess } from './kept-process.ts'
+import { canListen, portBusy } from './ports.ts'
+import type { StateStore } from './state.ts'
+import type { Tuning } from './tuning.ts'
+
+/** When everything is ended, no answer is worth waiting for any more. */
+const DOWN_MS = 500
+const STARTING_TICK_MS = 50
+
+export interface FrontOptions {
+  readonly environment: string
+  readonly socket: string
+  /** Folder of the environment's state. */
+  readonly folder: string
+  /** How to start ourselves. */
+  readonly command: readonly string[]
+  readonly store: StateStore
+  readonly tuning: Tuning
+  say(line: string): void
+}
+
+/** Keeps the front of one environment alive and told. */
+export class FrontKeeper {
+  readonly link: FrontLink
+  readonly #options: FrontOptions
+  readonly #process: KeptProcess
+  #timer: NodeJS.Timeout | null = null
+  #stopped = false
+  /** Since when which process has not answered. */
+  #silence = { pid: null as number | null, since: performance.now(), hasAnswered: false }
+  #status: FrontStatus | null = null
+  #looking = false
+
+  constructor(options: FrontOptions) {
+    const { environment, socket, folder, store, tuning, say } = options
+    this.#options = options
+    this.link = new FrontLink(socketClient(socket), store.environment(environment).table, say)
+    this.#process = new KeptProcess({
+      name: `the front of ${environment}`,
+      folder: join(folder, 'front'),
+      tuning,
+      command: () => this.#command(),
+      next: () => 'pause',
+      runsElsewhere: async () => (await this.link.status()) !== null,
+      say,
+    })
+    this.#process.start()
+    void this.#keepLooking()
+  }
+
+  get log(): string {
+    return this.#process.log
+  }
+
+  snapshot(): { pid: number | null; port: number; socket: string } {
+    const { port, boundPort } = this.#options.store.environment(this.#options.environment)
+    return { pid: this.#status?.pid ?? null, port: boundPort ?? port, socket: this.#options.socket }
+  }
+
+  /** @throws OperatingError PORT_BUSY, or PLATFORM_FAILED when the front does not answer in time */
+  async answers(withinMs: number): Promise<void> {
+    const deadline = performance.now() + withinMs
+    while (!(await this.#look())) {
+      await this.#refuseBusyPort()
+      if (performance.now() > deadline) throw this.#doesNotAnswer(withinMs)
+      await sleep(STARTING_TICK_MS)
+    }
+    await this.link.tell()
+  }
+
+  /** Ends the front, so that it starts again where it shall listen now. */
+  async restart(): Promise<void> {
+    await this.#process.end(() => this.link.stopFront(this.#options.tuning.ownGraceMs / 2))
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    if (this.#timer) clearTimeout(this.#timer)
+    await this.#process.stop(() => this.link.stopFront(DOWN_MS))
+    this.link.close()
+  }
+
+  #command(): string[] {
+    const { environment, socket, folder, command, store } = this.#options
+    const { host, port, boundPort } = store.environment(environment)
+    const place = ['--environment', environment, '--host', host, '--port', String(boundPort ?? port)]
+    return [...command, 'internal', 'front', ...place, '--socket', socket, '--state', join(folder, 'front.json')]
+  }
+
+  /** Often while it starts: until it is told otherwise, it sends to the replicas of before its restart. */
+  async #keepLooking(): Promise<void> {
+    const answers = await this.#look()
+    const pauseMs = answers ? this.#options.tuning.frontTickMs : STARTING_TICK_MS
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#keepLooking(), pauseMs)
+  }
+
+  /** Looks whether it answers, and repeats what it was not told. */
+  async #look(): Promise<boolean> {
+    if (this.#looking) return this.#status !== null
+    this.#looking = true
+    this.#status = await this.link.status()
+    this.#looking = false
+    const { pid } = this.#process
+    if (this.#silence.pid !== pid) this.#silence = { pid, since: performance.now(), hasAnswered: false }
+    if (this.#status) this.#onStatus(this.#status)
+    else this.#restartIfHung()
+    return this.#status !== null
+  }
+
+  #onStatus({ listening }: FrontStatus): void {
+    this.#silence = { pid: this.#process.pid, since: performance.now(), hasAnswered: true }
+    const { environment, store } = this.#options
+    if (store.environment(environment).boundPort !== listening.port) {
+      store.change(environment, { boundPort: listening.port })
+    }
+    void this.link.tell()
+  }
+
+  #restartIfHung(): void {
+    const { environment, tuning, say } = this.#options
+    const { pid, since, hasAnswered } = this.#silence
+    const silentMs = performance.now() - since
+    if (pid === null || silentMs < (hasAnswered ? tuning.frontHungMs : tuning.frontStartsMs)) return
+    say(`the front of ${environment} has not answered for ${Math.round(silentMs)} ms; it is started again`)
+    this.#process.kill()
+  }
+
+  async #refuseBusyPort(): Promise<void> {
+    const { environment, store } = this.#options
+    const { host, port, boundPort } = store.environment(environment)
+    const wanted = boundPort ?? port
+    if (this.#process.pid === null && wanted !== 0 && !(await canListen(host, wanted))) {
+      throw portBusy(environment, host, wanted)
+    }
+  }
+
+  #doesNotAnswer(withinMs: number): OperatingError {
+    return new OperatingError(
+      'PLATFORM_FAILED',
+      `The front of ${this.#options.environment} does not answer after ${withinMs} ms.`,
+      `Its log says why: ${this.log}`,
+    )
+  }
+}

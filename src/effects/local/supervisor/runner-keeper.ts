@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import { KeptProcess } from './kept-process.ts'
+import type { StateStore } from './state.ts'
+import type { Tuning } from './tuning.ts'
+
+export interface RunnerOptions {
+  readonly environment: string
+  readonly root: string
+  readonly folder: string
+  readonly command: readonly string[]
+  readonly store: StateStore
+  readonly tuning: Tuning
+  say(line: string): void
+}
+
+/** Keeps the runner of one environment alive for as long as there is something to do. */
+export class RunnerKeeper {
+  readonly #options: RunnerOptions
+  readonly #process: KeptProcess
+  // A runner that has seen that there is nothing to do may be asked for again before it has ended.
+  #asked = 0
+  #askedBeforeStart = 0
+
+  constructor(options: RunnerOptions) {
+    const { environment, root, folder, command, store, tuning, say } = options
+    this.#options = options
+    this.#process = new KeptProcess({
+      name: `the runner of ${environment}`,
+      folder: join(folder, 'runner'),
+      tuning,
+      command: () => {
+        this.#askedBeforeStart = this.#asked
+        return [...command, 'internal', 'runner', '--root', root, '--environment', environment]
+      },
+      next: ({ code }) => (code !== 0 ? 'pause' : this.#isDone() ? 'nothing' : 'start'),
+      say,
+    })
+    if (store.environment(environment).runnerWanted) this.#process.start()
+  }
+
+  get log(): string {
+    return this.#process.log
+  }
+
+  snapshot(): { pid: number | null; restarts: number } {
+    return { pid: this.#process.pid, restarts: this.#process.restarts }
+  }
+
+  want(): void {
+    this.#asked++
+    const { store, environment } = this.#options
+    if (!store.environment(environment).runnerWanted) store.change(environment, { runnerWanted: true })
+    this.#process.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop()
+  }
+
+  /** After an exit with status 0. */
+  #isDone(): boolean {
+    const done = this.#asked === this.#askedBeforeStart
+    if (done) this.#options.store.change(this.#options.environment, { runnerWanted: false })
+    return done
+  }
+}

@@ -1,0 +1,173 @@
+import { OperatingError } from '../../../errors/catalogue.ts'
+import { PROTOCOL_VERSION, type SupervisorEnvironments, type SupervisorSnapshot } from '../protocol.ts'
+import type { Routes } from '../socket-server.ts'
+import { Environment, type Shared } from './environment.ts'
+import { supervisorLog } from './launch.ts'
+import { canListen, portBusy } from './ports.ts'
+import { bodyOf } from './requests.ts'
+import type { EnvironmentState } from './state.ts'
+import { enforceMemoryLimits, rotateLog } from './upkeep.ts'
+
+const FRONT_STARTS_MS = 15_000
+
+type WantedEnvironment = SupervisorEnvironments['environments'][number]
+
+/** All environments of one folder, and what may be asked of them. Requests only record what is desired. */
+export class Supervisor {
+  readonly #shared: Shared
+  readonly #version: string
+  readonly #environments = new Map<string, Environment>()
+  readonly #timers: readonly NodeJS.Timeout[]
+  readonly #downDone = Promise.withResolvers<void>()
+  #settingUp: Promise<void> = Promise.resolve()
+  #goingDown: Promise<void> | null = null
+
+  constructor(shared: Shared, version: string) {
+    this.#shared = shared
+    this.#version = version
+    for (const name of Object.keys(shared.store.environments))
+      this.#environments.set(name, new Environment(name, shared))
+    const { tuning } = shared
+    this.#timers = [
+      setInterval(() => enforceMemoryLimits(this.#all().flatMap(({ replicas }) => replicas)), tuning.memoryTickMs),
+      setInterval(() => this.#rotateLogs(), tuning.logTickMs),
+    ]
+  }
+
+  /** Resolves when everything has been ended by a request. */
+  get isDown(): Promise<void> {
+    return this.#downDone.promise
+  }
+
+  readonly routes: Routes = {
+    'GET /snapshot': () => this.#snapshot(),
+    'PUT /environments': (body) => this.#write(() => this.#setEnvironments(bodyOf('environments', body).environments)),
+    'PUT /apply': (body) =>
+      this.#write(() => {
+        const { environment, service, slot, epoch, run, replicas } = bodyOf('apply', body)
+        this.#shared.store.takeEpoch(environment, epoch)
+        this.#environment(environment).setSlot({ service, slot, run, replicas, minReadyMs: null })
+      }),
+    'PUT /roll': (body) =>
+      this.#write(() => {
+        const { environment, service, slot, epoch, run, minReadyMs } = bodyOf('roll', body)
+        this.#shared.store.takeEpoch(environment, epoch)
+        const { replicas } = this.#shared.store.slot(environment, service, slot)
+        this.#environment(environment).setSlot({ service, slot, run, replicas, minReadyMs })
+      }),
+    'PUT /floor': (body) =>
+      this.#write(() => {
+        const { environment, service, slot, epoch, replicas } = bodyOf('floor', body)
+        this.#shared.store.takeEpoch(environment, epoch)
+        const known = this.#shared.store.slot(environment, service, slot)
+        if (!known.run || known.replicas >= replicas) return
+        this.#environment(environment).setSlot({ ...known, replicas })
+      }),
+    'PUT /retire': (body) =>
+      this.#write(() => {
+        const { environment, service, slot, epoch } = bodyOf('retire', body)
+        this.#shared.store.takeEpoch(environment, epoch)
+        this.#environment(environment).setSlot({ service, slot, run: null, replicas: 0, minReadyMs: null })
+      }),
+    'PUT /epoch': (body) =>
+      this.#write(() => {
+        const { environment, epoch } = bodyOf('epoch', body)
+        this.#shared.store.takeEpoch(environment, epoch)
+      }),
+    'PUT /runner': (body) => this.#write(() => this.#environment(bodyOf('runner', body).environment).runner.want()),
+    'POST /down': () => this.#down(),
+  }
+
+  #all(): Environment[] {
+    return [...this.#environments.values()]
+  }
+
+  #environment(name: string): Environment {
+    this.#shared.store.environment(name)
+    return this.#environments.get(name)!
+  }
+
+  #write<T>(write: () => T): T {
+    if (!this.#goingDown) return write()
+    throw new OperatingError('PLATFORM_DOWN', 'The embedded platform is going down.', 'Start it again with: moodify up')
+  }
+
+  #snapshot(): SupervisorSnapshot {
+    const environments = [...this.#environments].map(([name, environment]) => [name, environment.snapshot()])
+    return {
+      protocol: PROTOCOL_VERSION,
+      version: this.#version,
+      pid: process.pid,
+      directories: this.#all().flatMap((environment) => environment.directories),
+      environments: Object.fromEntries(environments),
+    }
+  }
+
+  /** One at a time, because a front that moves has to stop first. */
+  #setEnvironments(wanted: readonly WantedEnvironment[]): Promise<void> {
+    const done = this.#settingUp.then(() => this.#setUp(wanted))
+    this.#settingUp = done.catch(() => {})
+    return done
+  }
+
+  async #setUp(wanted: readonly WantedEnvironment[]): Promise<void> {
+    const { store } = this.#shared
+    const moved = wanted.filter((one) => hasMoved(one, store.environments[one.name]))
+    for (const { name, host, port } of moved)
+      if (port !== 0 && !(await canListen(host, port))) throw portBusy(name, host, port)
+    await this.#dropUnused(new Set(wanted.map(({ name }) => name)))
+    const changed = wanted.map((one) => [one.name, nextState(one, store.environments[one.name])] as const)
+    store.setEnvironments({ ...store.environments, ...Object.fromEntries(changed) })
+    for (const { name } of moved) await this.#environments.get(name)?.front.restart()
+    for (const { name, table } of wanted) {
+      const known = this.#environments.get(name)
+      if (known) known.front.link.setTable(table)
+      else this.#environments.set(name, new Environment(name, this.#shared))
+    }
+    await Promise.all(wanted.map(({ name }) => this.#environments.get(name)!.front.answers(FRONT_STARTS_MS)))
+  }
+
+  /** What is no longer in moodify.yaml ends, unless it serves: a name changed by mistake must not be an outage. */
+  async #dropUnused(wanted: ReadonlySet<string>): Promise<void> {
+    const { store, say } = this.#shared
+    for (const [name, { slots }] of Object.entries(store.environments)) {
+      if (wanted.has(name)) continue
+      if (slots.some(({ run }) => run !== null)) {
+        say(`${name}: not in moodify.yaml any more, but it still serves; it ends with: moodify down`)
+        continue
+      }
+      await this.#environments.get(name)?.down()
+      this.#environments.delete(name)
+      store.setEnvironments(Object.fromEntries(Object.entries(store.environments).filter(([other]) => other !== name)))
+    }
+  }
+
+  #down(): Promise<void> {
+    this.#goingDown ??= this.#endAll()
+    return this.#goingDown
+  }
+
+  async #endAll(): Promise<void> {
+    this.#shared.say('everything is ended, as asked')
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#settingUp
+    await Promise.all(this.#all().map((environment) => environment.down()))
+    this.#downDone.resolve()
+  }
+
+  #rotateLogs(): void {
+    const { paths, tuning } = this.#shared
+    const kept = this.#all().flatMap(({ front, runner, replicas }) => [front, runner, ...replicas])
+    for (const log of [supervisorLog(paths), ...kept.map((one) => one.log)]) rotateLog(log, tuning)
+  }
+}
+
+function hasMoved(wanted: WantedEnvironment, known: EnvironmentState | undefined): boolean {
+  return !known || known.host !== wanted.host || known.port !== wanted.port
+}
+
+function nextState(wanted: WantedEnvironment, known: EnvironmentState | undefined): EnvironmentState {
+  const { host, port, table } = wanted
+  const boundPort = hasMoved(wanted, known) ? null : known!.boundPort
+  return { epoch: 0, runnerWanted: false, slots: [], ...known, host, port, boundPort, table }
+}

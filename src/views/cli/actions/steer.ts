@@ -1,0 +1,56 @@
+import type { RollbackTarget } from '../../../engine/record.ts'
+import { OperatingError } from '../../../errors/catalogue.ts'
+import { retryCommand } from '../../../verbs/retry.ts'
+import { rollbackCommand } from '../../../verbs/rollback.ts'
+import { announceAndSend, type CommonFlags, type Compose, inEnvironment, watchUnlessDetached } from './common.ts'
+
+export const controlAction = (compose: Compose, verb: 'promote' | 'pause' | 'continue' | 'abort') =>
+  inEnvironment<CommonFlags>(compose, async (context, output, flags) => {
+    // Only abort throws something away; the others can be taken back.
+    const sure = verb === 'abort' ? flags : { ...flags, yes: true }
+    const { afterSeq, answer } = await announceAndSend(context, output, sure, { verb })
+    if (verb === 'abort') return watchUnlessDetached(context, output, flags, { afterSeq, wantsBack: true })
+    output.document({ verb, answer })
+    output.line('Done. Watch it with: moodify status -w')
+    return 0
+  })
+
+export const retryAction = (compose: Compose) =>
+  inEnvironment<CommonFlags>(compose, async (context, output, flags) => {
+    const { afterSeq } = await announceAndSend(context, output, flags, await retryCommand(context))
+    return watchUnlessDetached(context, output, flags, { afterSeq, wantsBack: false })
+  })
+
+interface RollbackFlags extends CommonFlags {
+  readonly to: RollbackTarget
+  readonly version?: string
+}
+
+export const rollbackAction = (compose: Compose) =>
+  inEnvironment<RollbackFlags>(compose, async (context, output, flags) => {
+    const command = await rollbackCommand(context, flags)
+    const { afterSeq } = await announceAndSend(context, output, flags, command)
+    return watchUnlessDetached(context, output, flags, { afterSeq, wantsBack: true })
+  })
+
+interface ResumeFlags extends CommonFlags {
+  readonly done?: string
+  readonly redo?: string
+}
+
+export const resumeAction = (compose: Compose) =>
+  inEnvironment<ResumeFlags>(compose, async (context, output, flags) => {
+    if (flags.done && flags.redo) {
+      throw new OperatingError('BAD_FLAG', '--done and --redo exclude each other', 'moodify resume --help')
+    }
+    const hook = flags.done ?? flags.redo
+    if (hook) {
+      const command = { verb: 'resolve', hook, as: flags.done ? 'done' : 'redo' } as const
+      const { afterSeq } = await announceAndSend(context, output, { ...flags, yes: true }, command)
+      return watchUnlessDetached(context, output, flags, { afterSeq, wantsBack: false })
+    }
+    await context.host.ensureRunner(context.environment.name)
+    output.document({ runner: 'ensured' })
+    output.line('A runner watches this environment. See what it does with: moodify status -w')
+    return 0
+  })

@@ -1,0 +1,193 @@
+// The command line: flags to verbs, results to text. One action per verb; `session.ts` holds what they share.
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { profileNames } from '../../config/config.ts'
+import { rollbackTargets } from '../../engine/record.ts'
+import { exitCodes } from '../../errors/catalogue.ts'
+import type { Context } from '../../verbs/context.ts'
+import { deployAction, planAction } from './actions/deploy.ts'
+import { explainAction, historyAction, logsAction, statusAction } from './actions/look.ts'
+import { doctorAction, downAction, initAction, upAction } from './actions/platform.ts'
+import { controlAction, resumeAction, retryAction, rollbackAction } from './actions/steer.ts'
+import { type CompletionSpec, completionScript } from './completion.ts'
+import { reportFailure } from './failure.ts'
+
+export interface CommandLineOptions {
+  readonly composeContext: (folder: string, environment?: string) => Context
+  readonly version: string
+}
+
+/** @returns the exit code; see docs/reference/exit-codes.md */
+export async function runCommandLine(argv: readonly string[], options: CommandLineOptions): Promise<number> {
+  const exit = { code: 0 }
+  const program = createProgram(options, exit)
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return exit.code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.badInput.code
+    return reportFailure(error, { ...options, argv, json: argv.includes('--json') })
+  }
+}
+
+export function createProgram(options: CommandLineOptions, exit: { code: number }): Command {
+  const program = new Command('moodify')
+    .description(
+      'Ships a version of a service, judges it, and puts the old one back before users notice if the new one is worse.',
+    )
+    .version(options.version, '-V, --version', 'print the version')
+    .exitOverride()
+    .showHelpAfterError('(moodify --help lists the commands)')
+    .configureHelp({ showGlobalOptions: false, sortOptions: false })
+    .addHelpText(
+      'after',
+      `\nExit codes: ${Object.values(exitCodes)
+        .map(({ code, means }) => `\n  ${String(code).padStart(3)}  ${means}`)
+        .join('')}`,
+    )
+
+  /** A command whose action gets its flags; what it returns is the exit code. */
+  const verb = <Flags>(
+    name: string,
+    description: string,
+    action: (flags: Flags, ...args: string[]) => Promise<number>,
+  ) => {
+    const command = program.command(name).description(description)
+    return command.action(async (...all: unknown[]) => {
+      const args = all.slice(0, -2) as string[]
+      exit.code = await action(all.at(-2) as Flags, ...args)
+    })
+  }
+  const inEnvironment = (command: Command) =>
+    command.option('-e, --environment <name>', 'environment of moodify.yaml (default: production, else the first)')
+  const withJson = (command: Command, what = 'print one JSON document and nothing else') =>
+    command.option('--json', what)
+  const { composeContext } = options
+
+  verb('init', 'write a commented moodify.yaml from what is found in this folder', initAction).option(
+    '--force',
+    'overwrite an existing moodify.yaml',
+  )
+  withJson(verb('up', 'start the embedded platform of this folder; harmless when it runs', upAction(composeContext)))
+  withJson(
+    verb(
+      'down',
+      'end the embedded platform of this folder: runners, replicas, then the way in',
+      downAction(composeContext),
+    ),
+  ).option('-y, --yes', 'do not ask')
+
+  planFlags(
+    inEnvironment(
+      withJson(
+        verb('plan', 'print what a release would do, step by step; nothing is changed', planAction(composeContext)),
+      ),
+    ),
+  )
+  planFlags(
+    inEnvironment(
+      withJson(verb('deploy', 'ship a version', deployAction(composeContext)), 'print NDJSON events and nothing else'),
+    ),
+  )
+    .option('--supersede', 'end the release that runs first')
+    .option('--again', 'ship a version that was taken back before, or is live already')
+    .option('--dry-run', 'print the plan and stop')
+    .option('--detach', 'return as soon as the release has started')
+    .option('-y, --yes', 'do not ask')
+
+  inEnvironment(withJson(verb('status', 'what state the environment is in', statusAction(composeContext)))).option(
+    '-w, --watch',
+    'keep watching until the release has ended, or Ctrl-C',
+  )
+  for (const [name, description] of [
+    ['promote', 'approve, or end the analysis of this stage now and go on'],
+    ['pause', 'hold the traffic where it is; a failing verdict still takes the release back'],
+    ['continue', 'go on after a pause'],
+    ['abort', 'take the running release back to the stable version'],
+  ] as const) {
+    inEnvironment(withJson(verb(name, description, controlAction(composeContext, name)))).option(
+      '-y, --yes',
+      'do not ask',
+    )
+  }
+  inEnvironment(
+    withJson(
+      verb('retry', 'try a failed step again now, or ship the failed release once more', retryAction(composeContext)),
+    ),
+  )
+    .option('-y, --yes', 'do not ask')
+    .option('--detach', 'return as soon as it has started')
+  inEnvironment(withJson(verb('rollback', 'put the version before back', rollbackAction(composeContext))))
+    .addOption(new Option('-t, --to <target>', 'what to go back to').choices([...rollbackTargets]).default('undo'))
+    .option('-v, --version <version>', 'the version, for -t version')
+    .option('-f, --force', 'do not ask')
+    .option('-y, --yes', 'do not ask')
+    .option('--detach', 'return as soon as it has started')
+  inEnvironment(
+    withJson(
+      verb(
+        'resume',
+        'make sure that a runner watches the release, and answer for a hook',
+        resumeAction(composeContext),
+      ),
+    ),
+  )
+    .option('--done <hook>', 'the hook whose result was lost is done')
+    .option('--redo <hook>', 'run the hook whose result was lost once more')
+  inEnvironment(
+    withJson(verb('explain', 'every decision of a release with its evidence', explainAction(composeContext))),
+  ).argument('[release]', 'such as r-3 (default: the newest)')
+  inEnvironment(withJson(verb('history', 'all releases of the environment', historyAction(composeContext))))
+  inEnvironment(verb('logs', 'the output of the replicas', logsAction(composeContext)))
+    .option('--slot <slot>', 'only this slot, or a role: stable, candidate')
+    .option('-f, --follow', 'go on printing')
+  inEnvironment(withJson(verb('doctor', 'look for what is wrong', doctorAction(composeContext))))
+  verb('completion', 'print a completion script for a shell', async (_: unknown, shell: string) => {
+    process.stdout.write(completionScript(shell as 'bash' | 'zsh' | 'fish', specOf(program)))
+    return 0
+  }).addArgument(program.createArgument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+  return program
+}
+
+function planFlags(command: Command): Command {
+  return command
+    .requiredOption('-v, --version <version>', 'git tag, commit, or name of a folder')
+    .addOption(new Option('-s, --strategy <name>', 'how to ship it').choices(['blue-green', 'canary', 'rolling']))
+    .option('-m, --monitor <seconds>', 'how long each stage is judged', seconds)
+    .addOption(
+      new Option('--weights <percents>', 'stages of the canary, such as 10,25,50,100')
+        .argParser(weights)
+        .conflicts('profile'),
+    )
+    .addOption(new Option('--profile <name>', 'named stages of the canary').choices([...profileNames]))
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || value <= 0 || text.trim() === '')
+    throw new InvalidArgumentError('It is a number of seconds above 0.')
+  return value
+}
+
+function weights(text: string): number[] {
+  const values = text.split(',').map((part) => Number(part.trim()))
+  const rising = values.every(
+    (value, index) => Number.isInteger(value) && value > (values[index - 1] ?? 0) && value <= 100,
+  )
+  if (!rising || values.at(-1) !== 100)
+    throw new InvalidArgumentError('They are whole percents that rise and end with 100, such as 10,50,100.')
+  return values
+}
+
+function specOf(program: Command): CompletionSpec {
+  return {
+    commands: program.commands.map((command) => ({
+      name: command.name(),
+      description: command.description(),
+      options: command.options.map(({ flags, description, argChoices }) => ({
+        flags,
+        description,
+        ...(argChoices ? { values: argChoices } : {}),
+      })),
+    })),
+  }
+}

@@ -1,0 +1,102 @@
+// Watching a release: a live view on a terminal, a line per event in a log, NDJSON for programs. Leaving it
+// leaves the release alone.
+import { exitCodes } from '../../errors/catalogue.ts'
+import type { Context } from '../../verbs/context.ts'
+import { type End, endOf, type Followed, follow } from '../../verbs/follow.ts'
+import { status } from '../../verbs/status.ts'
+import { statusReport } from '../projections/status-report.ts'
+import { decisionInWords } from '../projections/timeline.ts'
+import { eventJson, eventLine } from './event-lines.ts'
+import { createLiveView } from './live-view.ts'
+import type { Output } from './output.ts'
+
+export interface WatchOptions {
+  /** Release to watch, or `next` for the one that starts after `afterSeq`. */
+  readonly release: string
+  /** Records up to here are known already. */
+  readonly afterSeq: number
+  /** Whether going back is what was asked for, so that it ends well. */
+  readonly wantsBack: boolean
+}
+
+/** The release that starts after the known records. */
+export const NEXT = 'next'
+const REDRAW_MS = 500
+
+/** @returns the exit code */
+export async function watchRelease(context: Context, output: Output, options: WatchOptions): Promise<number> {
+  const stop = new AbortController()
+  const interrupt = () => stop.abort()
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  const screen = output.isTerminal ? terminalScreen(context, output) : plainScreen(output)
+  let end: End | null = null
+  let release = options.release === NEXT ? null : options.release
+  try {
+    for await (const followed of follow(context, options.afterSeq, stop.signal)) {
+      await screen.show(followed)
+      if (followed.kind !== 'record') continue
+      const { body } = followed.record
+      if (body.kind === 'releaseStarted') release ??= body.release
+      if (release) end = endOf(followed, release)
+      if (end && (end.kind === 'outcome' || !output.canAsk)) break
+    }
+  } finally {
+    process.off('SIGINT', interrupt)
+    process.off('SIGTERM', interrupt)
+    await screen.close()
+  }
+  return conclude(output, { release: release ?? 'the release', wantsBack: options.wantsBack }, end)
+}
+
+function conclude(
+  output: Output,
+  { release, wantsBack }: Pick<WatchOptions, 'release' | 'wantsBack'>,
+  end: End | null,
+): number {
+  if (end === null) {
+    output.line('You have left the view; the release goes on by itself. Come back with: moodify status -w')
+    return exitCodes.interrupted.code
+  }
+  if (end.kind === 'needs-person') {
+    output.line(`${release} waits for a person; see it with: moodify status`)
+    return exitCodes.unknown.code
+  }
+  output.line(`${release} ${end.outcome}: ${end.reason}`)
+  const asWanted = end.outcome === 'released' || wantsBack
+  return asWanted ? exitCodes.released.code : exitCodes.rolledBack.code
+}
+
+interface Screen {
+  show(followed: Followed): Promise<void>
+  close(): Promise<void>
+}
+
+function plainScreen(output: Output): Screen {
+  return {
+    async show(followed) {
+      if (followed.kind !== 'record') return
+      if (output.json) process.stdout.write(`${eventJson(followed.record)}\n`)
+      else if (decisionInWords(followed.record) !== null) output.line(eventLine(followed.record))
+    },
+    async close() {},
+  }
+}
+
+function terminalScreen(context: Context, output: Output): Screen {
+  const view = createLiveView({ stream: process.stdout, style: output.style })
+  let drawnMs = Number.NEGATIVE_INFINITY
+  const draw = async () => {
+    drawnMs = context.clock.monotonicMs()
+    view.update(statusReport(await status(context)))
+  }
+  return {
+    async show(followed) {
+      if (followed.kind === 'record' || context.clock.monotonicMs() - drawnMs >= REDRAW_MS) await draw()
+    },
+    async close() {
+      await draw().catch(() => {})
+      view.close()
+    },
+  }
+}

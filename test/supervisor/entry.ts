@@ -1,0 +1,35 @@
+// What the supervisor of a test starts in place of the bundle: the real supervisor and the real front, and a runner
+// that does what a file says.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { frontFromArguments, runFront } from '../../src/effects/local/front/main.ts'
+import { runSupervisor, supervisorFromArguments } from '../../src/effects/local/supervisor/main.ts'
+
+const [, , , kind, ...argv] = process.argv
+const version = process.env['TEST_VERSION'] ?? 'test'
+
+try {
+  if (kind === 'supervisor') await supervisor()
+  else if (kind === 'front') await runFront({ ...frontFromArguments(argv), version })
+  else if (kind === 'runner') runner()
+} catch (error) {
+  console.error(String(error))
+  process.exit(1)
+}
+
+async function supervisor(): Promise<void> {
+  const tuning = JSON.parse(process.env['TEST_TUNING'] ?? '{}')
+  const command = [process.execPath, import.meta.filename]
+  await runSupervisor({ ...supervisorFromArguments(argv), version, command, tuning })
+}
+
+/** Exits with the number in the file `runner-exit` of the project's folder, as soon as it is there. */
+function runner(): void {
+  const { values } = parseArgs({ args: argv, options: { root: { type: 'string' }, environment: { type: 'string' } } })
+  console.log(`runner of ${values.environment}`)
+  const file = join(values.root!, 'runner-exit')
+  setInterval(() => {
+    if (existsSync(file)) process.exit(Number(readFileSync(file, 'utf8')))
+  }, 20)
+}
