@@ -20,6 +20,7 @@ import type { Versions } from './effects/ports/host.ts'
 import { OperatingError } from './errors/catalogue.ts'
 import { openSqliteJournal } from './journal/sqlite.ts'
 import { openSpareReport } from './runner/emergency.ts'
+import { killPoint } from './runner/kill-point.ts'
 import { type RunnerEnd, runReleases } from './runner/run-release.ts'
 import type { Context } from './verbs/context.ts'
 import { VERSION } from './version.ts'
@@ -57,7 +58,7 @@ export function composeContext(folder: string, environmentName?: string): Contex
 export async function composeRunner(root: string, environmentName: string, signal: AbortSignal): Promise<RunnerEnd> {
   const context = composeContext(root, environmentName)
   const { config, journal, platform, clock } = context
-  const paths = statePaths(config.root)
+  const folder = dirname(statePaths(config.root).journal(environmentName))
   return runReleases({
     journal,
     platform,
@@ -68,7 +69,8 @@ export async function composeRunner(root: string, environmentName: string, signa
     name: `pid ${process.pid} on ${hostname()}`,
     version: VERSION,
     idleMs: RUNNER_IDLE_MS,
-    report: openSpareReport(join(dirname(paths.journal(environmentName)), 'spare.log')),
+    report: openSpareReport(join(folder, 'spare.log')),
+    probe: killPoint(process.env['MOODIFY_TEST_KILL_AT'], folder),
     signal,
   })
 }

@@ -10,28 +10,33 @@ export function memoryJournal(environment: string, wall: () => string): Journal 
   const samples: Sample[] = []
   const highestEpoch = () => records.reduce((highest, record) => Math.max(highest, record.epoch), 0)
 
-  function add(record: Omit<JournalRecord, 'version' | 'seq' | 'at' | 'environment'>): JournalRecord {
-    const added = structuredClone({
-      version: RECORD_VERSION,
-      seq: records.length + 1,
-      at: wall(),
-      environment,
-      ...record,
-    })
-    records.push(added)
-    return added
+  /** All of them or, when one cannot be stored, none. */
+  function add(added: readonly Omit<JournalRecord, 'version' | 'seq' | 'at' | 'environment'>[]): JournalRecord[] {
+    const made = added.map((record, index) =>
+      structuredClone({
+        version: RECORD_VERSION,
+        seq: records.length + 1 + index,
+        at: wall(),
+        environment,
+        ...record,
+      }),
+    )
+    records.push(...made)
+    return made
   }
 
   return {
     async takeEpoch(runner) {
       const epoch = highestEpoch() + 1
-      add({
-        epoch,
-        release: null,
-        body: { kind: 'epochTaken', runner: runner.name, moodify: runner.moodify },
-        reason: `${runner.name} took over`,
-        actor: { kind: 'moodify', name: 'moodify' },
-      })
+      add([
+        {
+          epoch,
+          release: null,
+          body: { kind: 'epochTaken', runner: runner.name, moodify: runner.moodify },
+          reason: `${runner.name} took over`,
+          actor: { kind: 'moodify', name: 'moodify' },
+        },
+      ])
       return epoch
     },
     async append(decisions, expected) {
@@ -39,7 +44,7 @@ export function memoryJournal(environment: string, wall: () => string): Journal 
         throw new OperatingError('STALE_EPOCH', 'another runner writes this journal')
       }
       const { epoch, release } = expected
-      return decisions.map((decision) => add({ ...decision, epoch, release }))
+      return add(decisions.map((decision) => ({ ...decision, epoch, release })))
     },
     async read(after = 0) {
       return records.slice(after)

@@ -33,7 +33,7 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const db = guard(file, () => open(file))
   const statements = {
-    last: db.prepare('select max(seq) as seq, max(epoch) as epoch from records'),
+    last: db.prepare('select max(seq) as seq, max(epoch) as epoch, max(version) as version from records'),
     insert: db.prepare(
       'insert into records (seq, version, at, epoch, environment, release, kind, reason, actor, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
@@ -82,6 +82,7 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
 
   const lastOf = () => {
     const row = statements.last.get() as Row
+    refuseNewer(Number(row['version'] ?? 0))
     return { seq: Number(row['seq'] ?? 0), epoch: Number(row['epoch'] ?? 0) }
   }
 
@@ -184,15 +185,19 @@ function guard<T>(file: string, work: () => T): T {
   }
 }
 
+/** Neither read nor written: whoever cannot fold it must not take it over from somebody who can. */
+function refuseNewer(version: number): void {
+  if (version <= RECORD_VERSION) return
+  throw new OperatingError(
+    'JOURNAL_NEWER',
+    `the journal was written by a newer moodify (record version ${version}, this one knows ${RECORD_VERSION})`,
+    'use the newer moodify; nothing was changed',
+  )
+}
+
 function recordOf(row: Row): JournalRecord {
   const version = Number(row['version'])
-  if (version > RECORD_VERSION) {
-    throw new OperatingError(
-      'JOURNAL_NEWER',
-      `record ${row['seq']} was written by a newer moodify (record version ${version}, this one knows ${RECORD_VERSION})`,
-      'use the newer moodify; nothing was changed',
-    )
-  }
+  refuseNewer(version)
   return {
     version,
     seq: Number(row['seq']),

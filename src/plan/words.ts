@@ -14,7 +14,7 @@ export function sharesInWords(shares: Shares): string {
 export function stepInWords(step: Step): string {
   switch (step.kind) {
     case 'prepare':
-      return `build ${step.service} ${step.revision.version}`
+      return `${step.revision.workload.build === null ? 'fetch' : 'build'} ${step.service} ${step.revision.version}`
     case 'hook':
       return `run hook ${step.name}: ${step.hook.run}`
     case 'apply': {

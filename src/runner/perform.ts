@@ -34,7 +34,7 @@ async function call(effect: Effect, epoch: number, world: World, signal: AbortSi
   switch (effect.kind) {
     case 'prepare':
       await workloads.prepare(effect.revision, signal)
-      return done(`${effect.revision.service} ${effect.revision.version} is built`)
+      return done(`${effect.revision.service} ${effect.revision.version} is ready to start`)
     case 'applyRevision': {
       const { slot, revision, replicas } = effect.placement
       await workloads.applyRevision({ service: effect.service, slot, revision, replicas }, epoch)

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Finding, Host, HostFacts } from '../ports/host.ts'
-import { replicaLogs, tailLogs } from './logs.ts'
+import { recordedLogs, tailLogs } from './logs.ts'
 import { makeStateFolders, type StatePaths } from './paths.ts'
 import type { FrontStatus, SupervisorEnvironments, SupervisorSnapshot } from './protocol.ts'
 import { socketClient } from './socket-client.ts'
@@ -37,10 +37,14 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
     }
   }
 
+  const startSupervisor = async () => {
+    await ensureSupervisor({ paths, root: config.root, version, command: prepareRuntime(paths, await bundle()) })
+  }
+
   return {
     async up() {
       makeStateFolders(paths)
-      await ensureSupervisor({ paths, root: config.root, version, command: prepareRuntime(paths, await bundle()) })
+      await startSupervisor()
       await supervisor.request('PUT', '/environments', environmentsOf(config), { timeoutMs: UP_TIMEOUT_MS })
       const running = await snapshot()
       return Object.entries(running?.environments ?? {}).map(([name, { front }]) => ({ name, url: urlOf(front.port) }))
@@ -51,16 +55,18 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
       return true
     },
     async ensureRunner(environment) {
+      if ((await snapshot()) === null && (await frontStatus(paths, environment))) await startSupervisor()
       await supervisor.request('PUT', '/runner', { environment })
     },
     async facts(environment) {
-      return factsOf(await snapshot(), environment)
+      const running = await snapshot()
+      if (running) return factsOf(running, environment)
+      // Users are served although the supervisor has died; the next command that needs it starts it again.
+      const front = await frontStatus(paths, environment)
+      return front && { url: urlOf(front.listening.port), runnerPid: null }
     },
     async *logs({ environment, slot, follow }, signal) {
-      const list = async () => {
-        const running = await snapshot()
-        return running ? replicaLogs(running, environment, slot === null ? {} : { slot }) : []
-      }
+      const list = () => recordedLogs(paths, environment, slot === null ? {} : { slot })
       for await (const { log, line } of tailLogs(list, { lines: LOG_LINES, follow }, signal)) {
         yield { service: log.service, slot: log.slot, replica: log.replica, text: line }
       }
@@ -78,8 +84,8 @@ function urlOf(port: number): string {
   return `http://127.0.0.1:${port}`
 }
 
-function factsOf(running: SupervisorSnapshot | null, environment: string): HostFacts | null {
-  const found = running?.environments[environment]
+function factsOf(running: SupervisorSnapshot, environment: string): HostFacts | null {
+  const found = running.environments[environment]
   return found ? { url: urlOf(found.front.port), runnerPid: found.runner.pid } : null
 }
 
@@ -141,16 +147,19 @@ async function frontFinding(
   found: SupervisorSnapshot['environments'][string] | undefined,
 ): Promise<Finding> {
   if (!found) return { level: 'warning', what: `${name} is new in moodify.yaml`, next: 'moodify up' }
-  const front = socketClient(paths.frontSocket(name))
+  const status = await frontStatus(paths, name)
+  return status
+    ? { level: 'ok', what: `${name}: front pid ${status.pid} listens on ${urlOf(status.listening.port)}` }
+    : { level: 'failure', what: `${name}: the front does not answer; users get nothing`, next: 'moodify up' }
+}
+
+/** Null when the front of an environment does not answer. */
+async function frontStatus(paths: StatePaths, environment: string): Promise<FrontStatus | null> {
+  const front = socketClient(paths.frontSocket(environment))
   try {
-    const status = await front.request<FrontStatus>('GET', '/status', undefined, { timeoutMs: 2000 })
-    return { level: 'ok', what: `${name}: front pid ${status.pid} listens on ${urlOf(status.listening.port)}` }
-  } catch (error) {
-    return {
-      level: 'failure',
-      what: `${name}: the front does not answer: ${(error as Error).message}`,
-      next: 'moodify up',
-    }
+    return await front.request<FrontStatus>('GET', '/status', undefined, { timeoutMs: 2000 })
+  } catch {
+    return null
   } finally {
     front.close()
   }

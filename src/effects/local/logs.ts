@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EnvironmentName } from '../../domain/names.ts'
 import type { StatePaths } from './paths.ts'
-import type { SupervisorSnapshot } from './protocol.ts'
 import { loadRecords, type ReplicaRecord } from './supervisor/replica-record.ts'
 
 export interface ReplicaLog {
@@ -29,23 +28,6 @@ export interface WantedLogs {
 const POLL_MS = 200
 const CHUNK_BYTES = 64 * 1024
 
-/** Log files of the replicas that a running platform reports. */
-export function replicaLogs(
-  snapshot: SupervisorSnapshot,
-  environment: EnvironmentName,
-  wanted: WantedLogs = {},
-): ReplicaLog[] {
-  const services = Object.entries(snapshot.environments[environment]?.services ?? {})
-  return services
-    .flatMap(([service, { slots }]) => Object.entries(slots).map(([slot, facts]) => ({ service, slot, facts })))
-    .filter((place) => isWanted(place, wanted))
-    .flatMap(({ service, slot, facts }) =>
-      facts.replicas.map(({ id, revision }) => {
-        return { service, slot, replica: id, revision, file: facts.addresses[id]!.log }
-      }),
-    )
-}
-
 /**
  * Log files found on disk, so that the platform need not run. Of a slot without replicas they are those of the ones
  * that ended last: that is what one wants to see after a rollback.
@@ -62,6 +44,10 @@ export function recordedLogs(paths: StatePaths, environment: EnvironmentName, wa
     })
 }
 
+function isWanted(place: { service: string; slot: string }, { service, slot }: WantedLogs): boolean {
+  return (service ?? place.service) === place.service && (slot ?? place.slot) === place.slot
+}
+
 /**
  * The last lines of each log and then, when they are followed, new ones as they come, also of replicas that start
  * in the meantime.
@@ -70,13 +56,13 @@ export function recordedLogs(paths: StatePaths, environment: EnvironmentName, wa
  * @param signal  ends following
  */
 export async function* tailLogs(
-  list: () => Promise<readonly ReplicaLog[]> | readonly ReplicaLog[],
+  list: () => readonly ReplicaLog[],
   { lines, follow }: { lines: number; follow: boolean },
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
   const tails = new Map<string, Tail>()
   for (let first = true; !signal.aborted; first = false) {
-    for (const log of await list()) {
+    for (const log of list()) {
       const tail = tails.get(log.file) ?? new Tail(log.file)
       tails.set(log.file, tail)
       const fresh = tail.read()
@@ -85,10 +71,6 @@ export async function* tailLogs(
     if (!follow) return
     await sleep(POLL_MS, undefined, { signal }).catch(() => {})
   }
-}
-
-function isWanted(place: { service: string; slot: string }, { service, slot }: WantedLogs): boolean {
-  return (service ?? place.service) === place.service && (slot ?? place.slot) === place.slot
 }
 
 /** Reads a file on from where it was last read; begins anew when the file has been emptied. */

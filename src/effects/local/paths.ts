@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 
@@ -22,7 +22,8 @@ export interface StatePaths {
 export function statePaths(root: string, env: NodeJS.ProcessEnv = process.env): StatePaths {
   const hash = createHash('sha256').update(root).digest('hex').slice(0, 12)
   const state = join(env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'moodify', hash)
-  const runtime = join(env['XDG_RUNTIME_DIR'] || tmpdir(), `moodify-${userInfo().uid}-${hash}`)
+  const runtime =
+    recordedRuntime(state) ?? join(env['XDG_RUNTIME_DIR'] || tmpdir(), `moodify-${userInfo().uid}-${hash}`)
   return {
     hash,
     state,
@@ -33,7 +34,19 @@ export function statePaths(root: string, env: NodeJS.ProcessEnv = process.env): 
   }
 }
 
-/** Makes the folders, readable by their owner only. */
+/** Makes the folders, readable by their owner only, and writes down where the sockets are. */
 export function makeStateFolders(paths: StatePaths): void {
   for (const folder of [paths.state, paths.runtime]) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (recordedRuntime(paths.state) !== paths.runtime) writeFileSync(join(paths.state, SOCKETS_FILE), paths.runtime)
+}
+
+/** A shell of cron or sudo has other variables than the one that started the platform; both must find the sockets. */
+const SOCKETS_FILE = 'sockets-folder'
+
+function recordedRuntime(state: string): string | null {
+  try {
+    return readFileSync(join(state, SOCKETS_FILE), 'utf8')
+  } catch {
+    return null
+  }
 }

@@ -6,7 +6,7 @@ import { exitCodes, OperatingError } from '../../errors/catalogue.ts'
 import { status } from '../../verbs/status.ts'
 import { statusReport } from '../projections/status-report.ts'
 import { errorText, writeBugReport } from './errors-text.ts'
-import type { CommandLineOptions } from './program.ts'
+import type { CommandLineOptions } from './options.ts'
 import { stateSentence } from './status-text.ts'
 import { createStyle, shouldColor } from './style.ts'
 

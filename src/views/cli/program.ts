@@ -3,18 +3,13 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { profileNames } from '../../config/config.ts'
 import { rollbackTargets } from '../../engine/record.ts'
 import { exitCodes } from '../../errors/catalogue.ts'
-import type { Context } from '../../verbs/context.ts'
 import { deployAction, planAction } from './actions/deploy.ts'
 import { explainAction, historyAction, logsAction, statusAction } from './actions/look.ts'
 import { doctorAction, downAction, initAction, upAction } from './actions/platform.ts'
 import { controlAction, resumeAction, retryAction, rollbackAction } from './actions/steer.ts'
 import { type CompletionSpec, completionScript } from './completion.ts'
 import { reportFailure } from './failure.ts'
-
-export interface CommandLineOptions {
-  readonly composeContext: (folder: string, environment?: string) => Context
-  readonly version: string
-}
+import type { CommandLineOptions } from './options.ts'
 
 /** @returns the exit code; see docs/reference/exit-codes.md */
 export async function runCommandLine(argv: readonly string[], options: CommandLineOptions): Promise<number> {

@@ -27,8 +27,9 @@ const REDRAW_MS = 500
 export async function watchRelease(context: Context, output: Output, options: WatchOptions): Promise<number> {
   const stop = new AbortController()
   const interrupt = () => stop.abort()
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
+  // Left in place to the end: a terminal and a launcher may both send the signal, and the last words must be said.
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
   const screen = output.isTerminal ? terminalScreen(context, output) : plainScreen(output)
   let end: End | null = null
   let release = options.release === NEXT ? null : options.release
@@ -42,8 +43,6 @@ export async function watchRelease(context: Context, output: Output, options: Wa
       if (end && (end.kind === 'outcome' || !output.canAsk)) break
     }
   } finally {
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
     await screen.close()
   }
   return conclude(output, { release: release ?? 'the release', wantsBack: options.wantsBack }, end)

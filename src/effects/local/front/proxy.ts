@@ -179,7 +179,7 @@ class Proxied implements Exchange {
   private broken(unseen: boolean): void {
     // After a whole answer it is the usual end of a connection, or about the rest of an upload that the replica
     // did not wait for. The client may still be reading what we hold of the answer.
-    if (this.ended || this.answer?.complete) return
+    if (this.ended || this.answer?.readableEnded) return
     const { response } = this.parts
     if (unseen && this.repeatable && !this.triedAgain) {
       this.triedAgain = true

@@ -33,6 +33,6 @@ async function showPlan(context: Context, output: Output, flags: DeployFlags): P
     return null
   }
   output.document({ kind: 'plan', plan })
-  output.line(planText(plan, output.style))
+  output.line(planText(plan, output.style, { width: output.width }))
   return plan
 }

@@ -26,7 +26,7 @@ export const explainAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output, _flags, release) => {
     const records = await explain(context, release)
     output.document(records.map((record) => JSON.parse(eventJson(record))))
-    output.line(explainText(records, output.style))
+    output.line(explainText(records, output.style, { width: output.width }))
     return 0
   })
 
@@ -34,7 +34,7 @@ export const historyAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output) => {
     const rows = historyRows((await readState(context)).records)
     output.document(rows)
-    output.line(historyText(rows, output.style))
+    output.line(historyText(rows, output.style, { width: output.width }))
     return 0
   })
 

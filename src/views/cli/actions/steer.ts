@@ -1,5 +1,6 @@
 import type { RollbackTarget } from '../../../engine/record.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
+import { readState } from '../../../verbs/context.ts'
 import { retryCommand } from '../../../verbs/retry.ts'
 import { rollbackCommand } from '../../../verbs/rollback.ts'
 import { announceAndSend, type CommonFlags, type Compose, inEnvironment, watchUnlessDetached } from './common.ts'
@@ -48,6 +49,11 @@ export const resumeAction = (compose: Compose) =>
       const command = { verb: 'resolve', hook, as: flags.done ? 'done' : 'redo' } as const
       const { afterSeq } = await announceAndSend(context, output, { ...flags, yes: true }, command)
       return watchUnlessDetached(context, output, flags, { afterSeq, wantsBack: false })
+    }
+    if (!(await readState(context)).state.release) {
+      output.document({ runner: 'not needed' })
+      output.line('No release runs; there is nothing to resume.')
+      return 0
     }
     await context.host.ensureRunner(context.environment.name)
     output.document({ runner: 'ensured' })
