@@ -90,6 +90,7 @@ async function main(): Promise<boolean> {
 
 /** One release: shown, timed, and compared with what it should come to. */
 async function act(version: string, what: string, expected: Act['expected'], run: () => Promise<Ran>): Promise<void> {
+  if (interrupted) await new Promise(() => {})
   title(`${version}: ${what}`)
   const before = traffic?.snapshot()
   const ran = await run()

@@ -1,8 +1,9 @@
 // What the candidate's requests say: shares of bad ones against limits, and what is missing where they say nothing.
+
+import { durationInWords } from '../domain/duration.ts'
 import type { Evidence, RuleName, Verdict } from '../domain/verdict.ts'
 import type { Question } from './judge.ts'
 import type { Tally } from './window.ts'
-import { durationInWords } from '../domain/duration.ts'
 import { countInWords, numberInWords, percentInWords } from './words.ts'
 
 /** What is known when a verdict is due. */

@@ -82,14 +82,14 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
 
   const lastOf = () => {
     const row = statements.last.get() as Row
-    refuseNewer(Number(row['version'] ?? 0))
-    return { seq: Number(row['seq'] ?? 0), epoch: Number(row['epoch'] ?? 0) }
+    return { seq: Number(row['seq'] ?? 0), epoch: Number(row['epoch'] ?? 0), version: Number(row['version'] ?? 0) }
   }
 
   return {
     async takeEpoch(runner) {
       return transaction(() => {
         const last = lastOf()
+        refuseNewer(last.version)
         const epoch = last.epoch + 1
         insert({
           version: RECORD_VERSION,

@@ -41,9 +41,9 @@ async function call(effect: Effect, epoch: number, world: World, signal: AbortSi
       return done(`${replicas} × ${revision.version} are starting in ${slot}`)
     }
     case 'rollInPlace': {
-      const { slot, revision } = effect.placement
-      await workloads.rollInPlace({ service: effect.service, slot, revision, minReadyMs: effect.minReadyMs }, epoch)
-      return done(`${slot} is rolling to ${revision.version}`)
+      const { service, minReadyMs, placement } = effect
+      await workloads.rollInPlace({ service, ...placement, minReadyMs }, epoch)
+      return done(`${placement.slot} is rolling to ${placement.revision.version}`)
     }
     case 'setShares': {
       const { service, shares, generation } = effect

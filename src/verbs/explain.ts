@@ -17,5 +17,7 @@ export async function explain(context: Context, release?: string): Promise<reado
   }
   const mine = records.filter((record) => record.release === wanted)
   const [first, last] = [mine[0]!.seq, mine.at(-1)!.seq]
-  return records.filter(({ seq, release: of, body }) => of === wanted || (body.kind === 'epochTaken' && seq > first && seq < last))
+  return records.filter(
+    ({ seq, release: of, body }) => of === wanted || (body.kind === 'epochTaken' && seq > first && seq < last),
+  )
 }

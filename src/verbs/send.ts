@@ -7,6 +7,8 @@ import { type Context, readState } from './context.ts'
 const ANSWER_MS = 15_000
 const LOOK_MS = 25
 const ENSURE_MS = 1000
+/** A runner that has not taken the command by then hangs, and another one takes over. */
+const HANGS_MS = 4000
 
 export interface Sent {
   readonly commandId: number
@@ -42,9 +44,12 @@ export async function send(context: Context, command: Command): Promise<Sent> {
   const commandId = await journal.post(command, context.actor)
   const startedMs = clock.monotonicMs()
   let ensuredMs = Number.NEGATIVE_INFINITY
+  let replaced = false
   while (clock.monotonicMs() - startedMs < ANSWER_MS) {
     if (clock.monotonicMs() - ensuredMs >= ENSURE_MS) {
-      await host.ensureRunner(environment.name)
+      const replace: boolean = !replaced && clock.monotonicMs() - startedMs >= HANGS_MS
+      await host.ensureRunner(environment.name, { replace })
+      replaced ||= replace
       ensuredMs = clock.monotonicMs()
     }
     const record = (await journal.read(state.seq)).find(

@@ -145,6 +145,19 @@ test('rotation: a replica that comes back is the same one; an id that is used ag
   ])
 })
 
+test('rotation: a replica that was started again on another port goes on counting', () => {
+  const { rotation, service, endpoints } = start()
+  endpoints('blue', 'a')
+  const [before] = service.slots.get('blue')!.listed
+  rotation.record(before!, false, 1)
+  rotation.setEndpoints(service, 'blue', [{ replica: 'a', revision: 'r1', port: 2 }])
+  const [after] = service.slots.get('blue')!.listed
+  expect(after).not.toBe(before)
+  rotation.record(after!, true, 1)
+  expect(after!.counts).toMatchObject({ requests: 2, failures: 1 })
+  expect(service.cells.between(-1, 1)).toMatchObject([{ replica: 'a', requests: 2, failures: 1 }])
+})
+
 test('rotation: what is in flight is cut once the drain time of its replica is over, not before', () => {
   const { clock, rotation, service, endpoints } = start()
   endpoints('blue', 'a')

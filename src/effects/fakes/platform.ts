@@ -226,10 +226,11 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
         target.replicas = [...kept, ...Array.from({ length: replicas - kept.length }, () => newReplica(revision))]
         Object.assign(target, { desired: revision, desiredReplicas: replicas, roll: null })
       },
-      async rollInPlace({ service, slot, revision, minReadyMs }, writer) {
+      async rollInPlace({ service, slot, revision, minReadyMs, replicas }, writer) {
         guard(writer)
         const target = slotOf(serviceOf(service), slot)
-        Object.assign(target, { desired: revision, roll: { revision, minReadyMs } })
+        const desiredReplicas = replicas ?? target.desiredReplicas
+        Object.assign(target, { desired: revision, desiredReplicas, roll: { revision, minReadyMs } })
         rollOn(target)
       },
       async ensureFloor({ service, slot, replicas }, writer) {

@@ -7,7 +7,7 @@ import { OperatingError } from '../../errors/catalogue.ts'
 import type { Finding, Host, HostFacts } from '../ports/host.ts'
 import { recordedLogs, tailLogs } from './logs.ts'
 import { makeStateFolders, type StatePaths } from './paths.ts'
-import type { FrontStatus, SupervisorEnvironments, SupervisorSnapshot } from './protocol.ts'
+import type { FrontStatus, RunnerRequest, SupervisorEnvironments, SupervisorSnapshot } from './protocol.ts'
 import { socketClient } from './socket-client.ts'
 import { ensureSupervisor, prepareRuntime } from './supervisor/launch.ts'
 
@@ -54,9 +54,9 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
       await supervisor.request('POST', '/down', undefined, { timeoutMs: DOWN_TIMEOUT_MS })
       return true
     },
-    async ensureRunner(environment) {
+    async ensureRunner(environment, { replace } = { replace: false }) {
       if ((await snapshot()) === null && (await frontStatus(paths, environment))) await startSupervisor()
-      await supervisor.request('PUT', '/runner', { environment })
+      await supervisor.request('PUT', '/runner', { environment, replace } satisfies RunnerRequest)
     },
     async facts(environment) {
       const running = await snapshot()

@@ -88,7 +88,8 @@ function localWorkloads(
 
     async rollInPlace(target, epoch) {
       const run = runSpec(paths, target.revision)
-      const request: RollRequest = { ...write(target, epoch), run, minReadyMs: target.minReadyMs }
+      const { minReadyMs, replicas } = target
+      const request: RollRequest = { ...write(target, epoch), run, minReadyMs, replicas }
       await supervisor.request('PUT', '/roll', request)
     },
 

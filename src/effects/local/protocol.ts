@@ -139,8 +139,12 @@ interface SlotWrite {
 
 /** `PUT /apply` */
 export type ApplyRequest = SlotWrite & { readonly run: RunSpec; readonly replicas: number }
-/** `PUT /roll`: one new replica more than desired at a time, none fewer. */
-export type RollRequest = SlotWrite & { readonly run: RunSpec; readonly minReadyMs: number }
+/** `PUT /roll`: one new replica more than desired at a time, none fewer. Without `replicas` as many as the slot has now. */
+export type RollRequest = SlotWrite & {
+  readonly run: RunSpec
+  readonly minReadyMs: number
+  readonly replicas?: number
+}
 /** `PUT /floor` */
 export type FloorRequest = SlotWrite & { readonly replicas: number }
 /** `PUT /retire` */
@@ -149,6 +153,8 @@ export type RetireRequest = SlotWrite
 /** `PUT /runner`: makes sure that a runner of this environment lives. `POST /down`: ends all, the fronts last. */
 export interface RunnerRequest {
   readonly environment: EnvironmentName
+  /** The runner of now hangs: it is killed and another one started. */
+  readonly replace?: boolean
 }
 
 /** `GET /snapshot` */
@@ -165,9 +171,7 @@ export interface SupervisorSnapshot {
         readonly epoch: number
         readonly front: { readonly pid: number | null; readonly port: number; readonly socket: string }
         readonly runner: { readonly pid: number | null; readonly restarts: number }
-        readonly services: Readonly<
-          Record<ServiceName, { readonly slots: Readonly<Record<SlotName, SupervisorSlot>> }>
-        >
+        readonly services: Readonly<Record<ServiceName, { readonly slots: Readonly<Record<SlotName, SupervisorSlot>> }>>
       }
     >
   >
@@ -175,5 +179,7 @@ export interface SupervisorSnapshot {
 
 export interface SupervisorSlot extends SlotFacts {
   /** Port and log file of each replica, by its id. */
-  readonly addresses: Readonly<Record<string, { readonly port: number; readonly pid: number | null; readonly log: string }>>
+  readonly addresses: Readonly<
+    Record<string, { readonly port: number; readonly pid: number | null; readonly log: string }>
+  >
 }

@@ -8,8 +8,12 @@ export interface Host {
   up(): Promise<readonly EnvironmentAddress[]>
   /** Ends everything of this directory, the way in last. Returns false when nothing ran. */
   down(): Promise<boolean>
-  /** Makes sure that a runner of the environment lives. @throws OperatingError PLATFORM_DOWN */
-  ensureRunner(environment: EnvironmentName): Promise<void>
+  /**
+   * Makes sure that a runner of the environment lives; with `replace` that it is another one than now.
+   *
+   * @throws OperatingError PLATFORM_DOWN
+   */
+  ensureRunner(environment: EnvironmentName, options?: { readonly replace: boolean }): Promise<void>
   /** Null when the platform is not running. */
   facts(environment: EnvironmentName): Promise<HostFacts | null>
   logs(options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>

@@ -15,8 +15,14 @@ export interface Workloads {
   prepare(revision: Revision, signal: AbortSignal): Promise<void>
   /** The slot runs `replicas` replicas of this revision and nothing else. Returns when that is recorded, not when ready. */
   applyRevision(target: SlotTarget & { revision: Revision; replicas: number }, epoch: number): Promise<void>
-  /** Replaces the slot's replicas one by one, each new one ready for `minReadyMs` before the next old one is drained. */
-  rollInPlace(target: SlotTarget & { revision: Revision; minReadyMs: number }, epoch: number): Promise<void>
+  /**
+   * Replaces the slot's replicas one by one, each new one ready for `minReadyMs` before the next old one is drained.
+   * The slot runs `replicas` of them afterwards, or as many as before when it is left out.
+   */
+  rollInPlace(
+    target: SlotTarget & { revision: Revision; minReadyMs: number; replicas?: number },
+    epoch: number,
+  ): Promise<void>
   /** The slot runs at least this many replicas of what it runs. */
   ensureFloor(target: SlotTarget & { replicas: number }, epoch: number): Promise<void>
   /** Drains (see domain/drain.ts) and ends all replicas of a slot; the slot is empty afterwards. Returns when that is recorded. */

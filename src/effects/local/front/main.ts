@@ -13,7 +13,7 @@ import { handleRequest } from './proxy.ts'
 import { Rotation } from './rotation.ts'
 import { readState, StateFile } from './state-file.ts'
 import { Upstreams } from './upstream.ts'
-import { handleUpgrade, refuse } from './web-socket.ts'
+import { handleUpgrade, refuseConnect } from './web-socket.ts'
 
 export interface FrontOptions {
   readonly environment: string
@@ -130,7 +130,7 @@ function dataServer(core: Core): Server {
   server.on('request', (request, response) => handleRequest(core, request, response, false))
   server.on('checkContinue', (request, response) => handleRequest(core, request, response, true))
   server.on('upgrade', (request, socket, early) => handleUpgrade(core, request, socket as Socket, early))
-  server.on('connect', (_request, socket) => refuse(core, socket as Socket, 'method-not-allowed'))
+  server.on('connect', (_request, socket) => refuseConnect(core, socket as Socket))
   return server
 }
 

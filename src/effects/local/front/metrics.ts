@@ -4,7 +4,10 @@ import type { Replica } from './rotation.ts'
 
 /** Prometheus text format, version 0.0.4. Times in seconds. */
 export function metricsText({ rotation, events }: Core): string {
-  const replicas = [...rotation.replicas()]
+  // One that was started again on another port is one series with the one before.
+  const bearers = Map.groupBy(rotation.replicas(), ({ counts }) => counts)
+  const replicas = [...bearers.values()].map(([newest]) => newest!)
+  const inFlight = ({ counts }: Replica) => bearers.get(counts)!.reduce((sum, { active }) => sum + active.size, 0)
   const slots = [...rotation.services.values()].flatMap((service) => [...service.slots.values()])
   const perReplica = (value: (replica: Replica) => number) =>
     replicas.map((replica): Sample => [labelsOf(replica), value(replica)])
@@ -21,12 +24,7 @@ export function metricsText({ rotation, events }: Core): string {
       '5xx answers and connection failures.',
       perReplica(({ counts }) => counts.failures),
     ),
-    metric(
-      'in_flight',
-      'gauge',
-      'Requests and streams being answered.',
-      perReplica(({ active }) => active.size),
-    ),
+    metric('in_flight', 'gauge', 'Requests and streams being answered.', perReplica(inFlight)),
     histogram(replicas),
     metric(
       'share_percent',

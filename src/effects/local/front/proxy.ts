@@ -77,7 +77,8 @@ class Proxied implements Exchange {
   }
 
   cut(): void {
-    if (this.ended) return
+    // Of a whole answer, only our part is left to do.
+    if (this.ended || this.answer?.complete) return
     this.core.events.streamsCut++
     if (this.parts.response.headersSent) this.parts.response.destroy()
     else this.fail('drain-time-over')
@@ -179,7 +180,7 @@ class Proxied implements Exchange {
   private broken(unseen: boolean): void {
     // After a whole answer it is the usual end of a connection, or about the rest of an upload that the replica
     // did not wait for. The client may still be reading what we hold of the answer.
-    if (this.ended || this.answer?.readableEnded) return
+    if (this.ended || this.answer?.complete) return
     const { response } = this.parts
     if (unseen && this.repeatable && !this.triedAgain) {
       this.triedAgain = true

@@ -244,7 +244,7 @@ export class Rotation {
   private list(slot: Slot, endpoints: readonly Endpoint[]): void {
     const known = [...slot.listed, ...slot.left]
     slot.listed = endpoints.map(
-      (endpoint) => known.find((replica) => isSame(replica, endpoint)) ?? this.newReplica(slot, endpoint),
+      (endpoint) => known.find((replica) => isSame(replica, endpoint)) ?? this.newReplica(slot, endpoint, known),
     )
     const listed = new Set(slot.listed)
     slot.left = known.filter((replica) => !listed.has(replica))
@@ -252,14 +252,16 @@ export class Rotation {
     for (const replica of slot.left) this.leave(replica)
   }
 
-  private newReplica(slot: Slot, { replica, revision, port }: Endpoint): Replica {
+  private newReplica(slot: Slot, { replica, revision, port }: Endpoint, known: readonly Replica[]): Replica {
+    // Started again on another port, it goes on counting.
+    const before = known.find((other) => other.id === replica && other.revision === revision)
     return {
       id: replica,
       revision,
       port,
       slot,
       active: new Set(),
-      counts: new ReplicaCounts(),
+      counts: before?.counts ?? new ReplicaCounts(),
       listed: true,
       outSinceMs: this.now(),
       restsUntilMs: 0,

@@ -2,7 +2,7 @@
 //
 // At the drain time the client shall be told to go away with a proper close frame (1001), and such a frame may only
 // stand between two others. So the borders of the frames that the service sends are followed, and nothing else.
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Core, chooseReplica, ERROR_HEADER, errorBody, type PlatformErrorName, platformErrors } from './core.ts'
 import { FrameBorders } from './frame-borders.ts'
@@ -37,8 +37,14 @@ export function handleUpgrade(core: Core, request: IncomingMessage, client: Sock
   else new WebSocketSession(core, { request, client, early, head, service }).start(chosen)
 }
 
+/** The listener for `connect`. */
+export function refuseConnect(core: Core, client: Socket): void {
+  client.on('error', () => client.destroy())
+  refuse(core, client, 'method-not-allowed')
+}
+
 /** Answers in the platform's own name on a connection that Node's server has given away. */
-export function refuse(core: Core, client: Socket, name: PlatformErrorName, message?: string): void {
+function refuse(core: Core, client: Socket, name: PlatformErrorName, message?: string): void {
   core.events.answered[name]++
   const body = errorBody(name, message)
   const { status } = platformErrors[name]
@@ -96,7 +102,7 @@ class WebSocketSession implements Exchange {
     this.join(replica)
     if (!triedOther) client.once('close', () => this.end())
     upstreams.open(replica, (_error, connection) => {
-      if (client.destroyed) connection?.socket.destroy()
+      if (client.destroyed || this.closing) connection?.socket.destroy()
       else if (connection) this.handshake(connection)
       else {
         rotation.rest(replica)
@@ -138,7 +144,13 @@ class WebSocketSession implements Exchange {
     const path = service.route?.stripPath ? stripPrefix(head.path, service.route.path) : head.path
     const headers = [...head.headers, ...UPGRADE]
     this.upstream = connection.socket
-    const upstream = requestOn(connection, { method: 'GET', path, headers })
+    let upstream: ClientRequest
+    try {
+      upstream = requestOn(connection, { method: 'GET', path, headers })
+    } catch (error) {
+      refuse(this.core, client, 'bad-request', (error as Error).message)
+      return
+    }
     upstream.on('upgrade', (answer, socket: Socket, early) => this.open(answer, socket, early))
     upstream.on('response', (answer) => this.passRefusal(answer))
     upstream.on('error', () => {
@@ -190,6 +202,7 @@ class WebSocketSession implements Exchange {
   /** The service did not accept the handshake: its answer is passed on, and the connection ends with it. */
   private passRefusal(answer: IncomingMessage): void {
     const { client } = this.parts
+    if (this.closing) return
     this.answered = true
     this.count(answer.statusCode! >= 500)
     writeHead(client, answer.statusCode!, answer.statusMessage!, [

@@ -40,6 +40,16 @@ export function killOrphans(groupId: number, variable: string): void {
   }
 }
 
+/** The program that a shim runs; the shim itself where that cannot be told. */
+export function programOf(shimPid: number): number {
+  try {
+    const children = readFileSync(`/proc/${shimPid}/task/${shimPid}/children`, 'utf8').trim()
+    return Number(children.split(' ')[0]) || shimPid
+  } catch {
+    return shimPid
+  }
+}
+
 /** Resident memory in bytes of each process group; groups that do not run are left out. */
 export function residentBytes(groupIds: ReadonlySet<number>): Map<number, number> {
   const totals = new Map<number, number>()

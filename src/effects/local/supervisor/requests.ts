@@ -33,11 +33,11 @@ const slotWrite = z.object({ environment: name, service: name, slot: name, epoch
 const schemas = {
   environments: z.object({ environments: z.array(z.object({ name, host: z.string(), port, table })) }),
   apply: slotWrite.extend({ run, replicas: count }),
-  roll: slotWrite.extend({ run, minReadyMs: count }),
+  roll: slotWrite.extend({ run, minReadyMs: count, replicas: count.optional() }),
   floor: slotWrite.extend({ replicas: count }),
   retire: slotWrite,
   epoch: z.object({ environment: name, epoch: count }),
-  runner: z.object({ environment: name }),
+  runner: z.object({ environment: name, replace: z.boolean().default(false) }),
 }
 
 /** @throws OperatingError BAD_FLAG when the body is not one of this request */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { programOf } from '../processes/identity.ts'
 import { KeptProcess } from './kept-process.ts'
 import type { StateStore } from './state.ts'
 import type { Tuning } from './tuning.ts'
@@ -43,11 +44,14 @@ export class RunnerKeeper {
   }
 
   snapshot(): { pid: number | null; restarts: number } {
-    return { pid: this.#process.pid, restarts: this.#process.restarts }
+    const { pid, restarts } = this.#process
+    return { pid: pid === null ? null : programOf(pid), restarts }
   }
 
-  want(): void {
+  /** @param replace  the one of now hangs: it is killed, and the next one goes on from the journal */
+  want({ replace }: { replace: boolean } = { replace: false }): void {
     this.#asked++
+    if (replace) this.#process.kill()
     const { store, environment } = this.#options
     if (!store.environment(environment).runnerWanted) store.change(environment, { runnerWanted: true })
     this.#process.start()

@@ -50,10 +50,10 @@ export class Supervisor {
       }),
     'PUT /roll': (body) =>
       this.#write(() => {
-        const { environment, service, slot, epoch, run, minReadyMs } = bodyOf('roll', body)
+        const { environment, service, slot, epoch, run, minReadyMs, replicas } = bodyOf('roll', body)
         this.#shared.store.takeEpoch(environment, epoch)
-        const { replicas } = this.#shared.store.slot(environment, service, slot)
-        this.#environment(environment).setSlot({ service, slot, run, replicas, minReadyMs })
+        const known = this.#shared.store.slot(environment, service, slot)
+        this.#environment(environment).setSlot({ ...known, run, replicas: replicas ?? known.replicas, minReadyMs })
       }),
     'PUT /floor': (body) =>
       this.#write(() => {
@@ -74,7 +74,10 @@ export class Supervisor {
         const { environment, epoch } = bodyOf('epoch', body)
         this.#shared.store.takeEpoch(environment, epoch)
       }),
-    'PUT /runner': (body) => this.#write(() => this.#environment(bodyOf('runner', body).environment).runner.want()),
+    'PUT /runner': (body) => {
+      const { environment, replace } = bodyOf('runner', body)
+      return this.#write(() => this.#environment(environment).runner.want({ replace }))
+    },
     'POST /down': () => this.#down(),
   }
 

@@ -1,0 +1,93 @@
+// What can a stage see, at this traffic?
+//
+// Intuition: a test learns from bad units alone. If the canary gets a tenth of the traffic and is r times as bad, the
+// share θ of the bad units that are its own rises from w to r·w / (r·w + 1 − w); how many it takes to tell the two
+// apart follows from how far apart they are, and how long that takes follows from the traffic.
+// Hypothesis: the error rates stay what they are.
+// What makes it valid: it is an estimate, not a guarantee: about ln(1/α) + 1.7 of information finds it with high
+// probability, and information comes at KL(θ‖w) per bad unit.
+// Source: Wald, Sequential analysis (1945), for the expected number; docs/judgement.md.
+import { MINIMUM_BAD } from './conditional-boundary.ts'
+
+export interface Traffic {
+  /** Of both versions together. */
+  readonly requestsPerSecond: number
+  /** Part of them that the canary gets, between 0 and 1, both excluded. */
+  readonly weight: number
+  /** Stable's error rate. */
+  readonly baseline: number
+}
+
+export interface TestPower {
+  readonly alpha: number
+  readonly margin: number
+}
+
+export interface Detection {
+  readonly seconds: number
+  /** Requests that the canary fails until then. */
+  readonly hurt: number
+}
+
+const CONFIDENCE = 1.7
+
+/** What it takes to find a canary with this error rate; null for one within the margin. */
+export function detectionOf(rate: number, traffic: Traffic, { alpha, margin }: TestPower): Detection | null {
+  const { requestsPerSecond, weight, baseline } = traffic
+  const allowed = shareOfBad(margin * baseline, baseline, weight)
+  const actual = shareOfBad(rate, baseline, weight)
+  if (!(actual > allowed) || requestsPerSecond <= 0) return null
+  const bad = (Math.log(1 / alpha) + CONFIDENCE) / divergence(actual, allowed)
+  const hurt = Math.max(MINIMUM_BAD, bad * actual)
+  return { seconds: hurt / (requestsPerSecond * weight * rate), hurt }
+}
+
+/** The smallest error rate that is found within a time; null if none is, not even 100 %. */
+export function smallestVisibleRate(seconds: number, traffic: Traffic, power: TestPower): number | null {
+  const isFound = (rate: number) => (detectionOf(rate, traffic, power)?.seconds ?? Number.POSITIVE_INFINITY) <= seconds
+  if (!isFound(1)) return null
+  let hidden = Math.log(Math.max(1e-9, traffic.baseline * power.margin))
+  let found = 0
+  for (let step = 0; step < 60; step++) {
+    const middle = (hidden + found) / 2
+    if (isFound(Math.exp(middle))) found = middle
+    else hidden = middle
+  }
+  return Math.exp(found)
+}
+
+export interface ProposedStage {
+  /** Part of the traffic, between 0 and 1. */
+  readonly weight: number
+  readonly seconds: number
+  readonly hurt: number
+}
+
+/** Weights worth proposing. */
+const WEIGHTS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5]
+
+/** For each usual weight, how long a first stage has to be to find `rate`. Empty for a rate within the margin. */
+export function proposeStages(
+  rate: number,
+  traffic: Omit<Traffic, 'weight'>,
+  power: TestPower,
+): readonly ProposedStage[] {
+  return WEIGHTS.flatMap((weight) => {
+    const found = detectionOf(rate, { ...traffic, weight }, power)
+    return found ? [{ weight, ...found }] : []
+  })
+}
+
+function shareOfBad(canaryRate: number, stableRate: number, weight: number): number {
+  const canary = canaryRate * weight
+  const all = canary + stableRate * (1 - weight)
+  return all === 0 ? 0 : canary / all
+}
+
+/** Kullback–Leibler divergence of two coins; baseline 0 leaves no doubt, so it is kept finite. */
+function divergence(actual: number, allowed: number): number {
+  const p = Math.min(actual, 1)
+  const q = Math.max(allowed, 1e-9)
+  const other = p >= 1 ? 0 : (1 - p) * Math.log((1 - p) / (1 - q))
+  return p * Math.log(p / q) + other
+}
