@@ -119,6 +119,11 @@ function settings(top: WrittenSettings, own: WrittenSettings): Settings {
     blueGreen: { monitorMs: toMs(blueGreen.monitorSeconds), approval: blueGreen.approval },
     rolling: { monitorMs: toMs(rolling.monitorSeconds), minReadyMs: toMs(rolling.minReadySeconds) },
     triggers: {
+      mode: triggers.mode,
+      alphaPercent: triggers.alphaPercent,
+      margin: triggers.margin,
+      warmUpMs: toMs(triggers.warmUpSeconds),
+      sharedFault: triggers.sharedFault,
       errorRatePercent: triggers.errorRatePercent,
       p95Ms: toMs(triggers.p95Seconds),
       crashLoop: triggers.crashLoop,
@@ -140,6 +145,9 @@ function settings(top: WrittenSettings, own: WrittenSettings): Settings {
     hooks: hooks({ ...top.hooks, ...own.hooks }),
   }
 }
+
+/** What holds where moodify.yaml says nothing. */
+export const defaultSettings: Settings = settings({}, {})
 
 type WrittenCanary = NonNullable<WrittenSettings['canary']>
 

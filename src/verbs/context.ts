@@ -6,7 +6,7 @@ import type { Platform } from '../effects/ports/platform.ts'
 import { fold } from '../engine/evolve.ts'
 import type { JournalRecord } from '../engine/record.ts'
 import type { EnvironmentState } from '../engine/state.ts'
-import type { Journal } from '../journal/journal.ts'
+import { type Journal, JournalDamaged } from '../journal/journal.ts'
 
 /** What every verb works with: one environment of one project. `compose.ts` makes it. */
 export interface Context {
@@ -25,4 +25,19 @@ export async function readState(
 ): Promise<{ state: EnvironmentState; records: readonly JournalRecord[] }> {
   const records = await context.journal.read()
   return { state: fold(records), records }
+}
+
+/**
+ * For looking only: with a damaged journal what it said before the damage, and what is damaged. Whoever is on call
+ * must see the rest all the same.
+ */
+export async function readWhatIsWhole(
+  context: Context,
+): Promise<{ state: EnvironmentState; records: readonly JournalRecord[]; damage: string | null }> {
+  try {
+    return { ...(await readState(context)), damage: null }
+  } catch (error) {
+    if (!(error instanceof JournalDamaged)) throw error
+    return { state: fold(error.whole), records: error.whole, damage: error.message }
+  }
 }

@@ -1,10 +1,14 @@
 import type { JournalRecord } from '../engine/record.ts'
 import { OperatingError } from '../errors/catalogue.ts'
-import { type Context, readState } from './context.ts'
+import { type Context, readWhatIsWhole } from './context.ts'
 
-/** Every record of a release in order, with the runners that took over in it; of the newest one without a name. @throws OperatingError UNKNOWN_RELEASE */
+/**
+ * Every record of a release in order, with the runners that took over in it; of the newest one without a name.
+ *
+ * @throws OperatingError UNKNOWN_RELEASE
+ */
 export async function explain(context: Context, release?: string): Promise<readonly JournalRecord[]> {
-  const { records } = await readState(context)
+  const { records } = await readWhatIsWhole(context)
   const started = records.flatMap(({ body }) => (body.kind === 'releaseStarted' ? [body.release] : []))
   const wanted = release ?? started.at(-1)
   if (!wanted || !started.includes(wanted)) {

@@ -40,6 +40,7 @@ export async function send(context: Context, command: Command): Promise<Sent> {
       'moodify up',
     )
   }
+  if (command.verb === 'deploy') await host.applyConfig()
   const { state } = await readState(context)
   const commandId = await journal.post(command, context.actor)
   const startedMs = clock.monotonicMs()

@@ -2,7 +2,7 @@ import type { Cell } from '../domain/counts.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import type { JournalRecord } from '../engine/record.ts'
 import type { EnvironmentState } from '../engine/state.ts'
-import { type Context, readState } from './context.ts'
+import { type Context, readWhatIsWhole } from './context.ts'
 
 /** Rates are those of the last seconds. */
 export const RATE_WINDOW_SECONDS = 10
@@ -17,6 +17,8 @@ export interface StatusFacts {
   readonly runnerPid: number | null
   readonly state: EnvironmentState
   readonly records: readonly JournalRecord[]
+  /** What of the journal cannot be read: state and records end before it. */
+  readonly damage?: string | null
   readonly snapshot: Snapshot
   /** Cells of the last `RATE_WINDOW_SECONDS`, by service. */
   readonly cells: Readonly<Record<string, readonly Cell[]>>
@@ -26,8 +28,8 @@ export interface StatusFacts {
 /** The truth about an environment now: what the journal says, and what is seen. */
 export async function status(context: Context): Promise<StatusFacts> {
   const { config, environment, platform, host, clock } = context
-  const [{ state, records }, snapshot, facts] = await Promise.all([
-    readState(context),
+  const [{ state, records, damage }, snapshot, facts] = await Promise.all([
+    readWhatIsWhole(context),
     platform.observer.snapshot(),
     host.facts(environment.name),
   ])
@@ -44,6 +46,7 @@ export async function status(context: Context): Promise<StatusFacts> {
     runnerPid: facts?.runnerPid ?? null,
     state,
     records,
+    damage,
     snapshot,
     cells: Object.fromEntries(cells),
     services,

@@ -1,5 +1,5 @@
 // One environment on the fake platform and virtual time, driven through the real runner, engine and judge.
-import { guardrails } from '../../src/analysis/guardrails.ts'
+import { judgeByMode } from '../../src/analysis/judges.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import type { Actor } from '../../src/domain/names.ts'
@@ -89,7 +89,7 @@ export function fakeEnvironment(
       clock,
       hooks,
       notifierFor: () => notifier,
-      judge: guardrails,
+      judge: judgeByMode,
       name: 'test',
       version: '0',
       idleMs: 0,

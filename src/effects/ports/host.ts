@@ -4,8 +4,14 @@ import type { Revision } from '../../domain/revision.ts'
 
 /** The machine side of a platform: starting and stopping it, and what is known of its processes. */
 export interface Host {
-  /** Starts what is missing; harmless when it runs. @throws OperatingError PORT_BUSY, PLATFORM_FAILED */
+  /**
+   * Starts what is missing and replaces what is of another build; harmless when all runs.
+   *
+   * @throws OperatingError PORT_BUSY, PLATFORM_FAILED
+   */
   up(): Promise<readonly EnvironmentAddress[]>
+  /** Tells a running platform what moodify.yaml says now; nothing happens when it does not run. */
+  applyConfig(): Promise<void>
   /** Ends everything of this directory, the way in last. Returns false when nothing ran. */
   down(): Promise<boolean>
   /**
@@ -24,6 +30,8 @@ export interface Host {
 export interface EnvironmentAddress {
   readonly name: EnvironmentName
   readonly url: string
+  /** It serves, but not as it should. */
+  readonly warning?: Finding
 }
 
 export interface HostFacts {

@@ -8,12 +8,22 @@ import type { Style } from './style.ts'
 
 const LABEL_WIDTH = 11
 
-/** @param width columns of the terminal; lines are not wrapped when left out */
-export function planText(plan: Plan, style: Style, { width = Number.POSITIVE_INFINITY } = {}): string {
+export interface PlanTextOptions {
+  /** Columns of the terminal; lines are not wrapped when left out. */
+  readonly width?: number
+  /** What the stages can see, a line each. */
+  readonly sees?: readonly string[]
+}
+
+export function planText(
+  plan: Plan,
+  style: Style,
+  { width = Number.POSITIVE_INFINITY, sees = [] }: PlanTextOptions = {},
+): string {
   const steps = plan.steps.flatMap((step, index) =>
     numbered(index + 1, oneLine(stepInWords(step)), { width, of: plan.steps.length, style }),
   )
-  const facts = factsOf(plan).flatMap(([label, texts]) =>
+  const facts = factsOf(plan, sees).flatMap(([label, texts]) =>
     texts.flatMap((text, index) =>
       labelled(index === 0 ? label : '', oneLine(text), { width, labelWidth: LABEL_WIDTH }).map(
         (line) => style.dim(line.slice(0, LABEL_WIDTH)) + line.slice(LABEL_WIDTH),
@@ -51,11 +61,12 @@ function numbered(
 
 type Fact = readonly [label: string, texts: readonly string[]]
 
-function factsOf(plan: Plan): Fact[] {
+function factsOf(plan: Plan, sees: readonly string[]): Fact[] {
   const peaks = Object.entries(plan.peakReplicas).map(([service, peak]) => `${count(peak, 'replica')} of ${service}`)
   const facts: Fact[] = [
     ['at most', [longestInWords(plan)]],
     ['at peak', [peaks.join(', ')]],
+    ...(sees.length > 0 ? [['sees', sees] as const] : []),
     ['goes back', goesBackWhen(plan)],
     ['undo', undoneBy(plan)],
     ['note', plan.notes],
@@ -83,9 +94,17 @@ function goesBackWhen(plan: Plan): string[] {
 
 function triggersInWords(triggers: Triggers): string[] {
   const { errorRatePercent, p95Ms, crashLoop, failingHealthPercent, minRequests, minBad, windowMs } = triggers
+  const limits = `error rate > ${percent(errorRatePercent)} or P95 > ${duration(p95Ms)}`
   const enough = `of at least ${count(minRequests, 'request')}, ${minBad} of them bad, in ${duration(windowMs)}`
+  const rates =
+    triggers.mode === 'threshold'
+      ? [`${limits}, ${enough}`]
+      : [
+          `its errors or slow answers are shown to be more than ${triggers.margin} × those of the old version`,
+          `${limits} is shown; of good versions at most ${percent(triggers.alphaPercent)} are taken back by all this`,
+        ]
   return [
-    `error rate > ${percent(errorRatePercent)} or P95 > ${duration(p95Ms)}, ${enough}`,
+    ...rates,
     ...(crashLoop ? ['a replica is in a crash loop'] : []),
     `failing health checks > ${percent(failingHealthPercent)} of its replicas`,
   ]

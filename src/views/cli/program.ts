@@ -1,11 +1,13 @@
 // The command line: flags to verbs, results to text. One action per verb; `session.ts` holds what they share.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { profileNames } from '../../config/config.ts'
+import { profileNames, triggerModes } from '../../config/config.ts'
 import { rollbackTargets } from '../../engine/record.ts'
 import { exitCodes } from '../../errors/catalogue.ts'
+import { analyzeAction } from './actions/analyze.ts'
 import { deployAction, planAction } from './actions/deploy.ts'
 import { explainAction, historyAction, logsAction, statusAction } from './actions/look.ts'
 import { doctorAction, downAction, initAction, upAction } from './actions/platform.ts'
+import { replayAction } from './actions/replay.ts'
 import { controlAction, resumeAction, retryAction, rollbackAction } from './actions/steer.ts'
 import { type CompletionSpec, completionScript } from './completion.ts'
 import { reportFailure } from './failure.ts'
@@ -136,6 +138,19 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
     .option('--slot <slot>', 'only this slot, or a role: stable, candidate')
     .option('-f, --follow', 'go on printing')
   inEnvironment(withJson(verb('doctor', 'look for what is wrong', doctorAction(composeContext))))
+  judgeFlags(
+    inEnvironment(
+      withJson(
+        verb('replay', 'what other settings would have decided on a past release', replayAction(composeContext)),
+      ),
+    ),
+  ).argument('[release]', 'such as r-3 (default: the newest)')
+  judgeFlags(verb('analyze', 'judge recorded data, a JSON document per line, without any platform', analyzeAction))
+    .argument('<file>', 'NDJSON, one tick a line; - is standard input')
+    .option('--each', 'a verdict for each line, not only the last')
+    .option('--config <moodify.yaml>', 'take the settings of its default environment, or of -e')
+    .option('-e, --environment <name>', 'environment of that file')
+    .addHelpText('after', analyzeHelp)
   verb('completion', 'print a completion script for a shell', async (_: unknown, shell: string) => {
     process.stdout.write(completionScript(shell as 'bash' | 'zsh' | 'fish', specOf(program)))
     return 0
@@ -147,21 +162,43 @@ function planFlags(command: Command): Command {
   return command
     .requiredOption('-v, --version <version>', 'git tag, commit, or name of a folder')
     .addOption(new Option('-s, --strategy <name>', 'how to ship it').choices(['blue-green', 'canary', 'rolling']))
-    .option('-m, --monitor <seconds>', 'how long each stage is judged', seconds)
+    .option('-m, --monitor <seconds>', 'how long each stage is judged', positive)
     .addOption(
       new Option('--weights <percents>', 'stages of the canary, such as 10,25,50,100')
         .argParser(weights)
         .conflicts('profile'),
     )
     .addOption(new Option('--profile <name>', 'named stages of the canary').choices([...profileNames]))
+    .option('--rps <number>', 'requests/s to assume when saying what the release can see', positive)
+    .option('--see <percent>', 'propose first stages that find a version with this error rate', positive)
 }
 
-function seconds(text: string): number {
+function judgeFlags(command: Command): Command {
+  return command
+    .option('--alpha <percent>', 'chance of taking a good version back', positive)
+    .option('--margin <factor>', 'how many times as bad as stable is still good enough', positive)
+    .option('--warmup <seconds>', 'time for which a new replica is left out of the comparison', notNegative)
+    .addOption(new Option('--mode <mode>', 'how to judge').choices([...triggerModes]))
+}
+
+function positive(text: string): number {
   const value = Number(text)
   if (!Number.isFinite(value) || value <= 0 || text.trim() === '')
-    throw new InvalidArgumentError('It is a number of seconds above 0.')
+    throw new InvalidArgumentError('It is a number above 0.')
   return value
 }
+
+function notNegative(text: string): number {
+  return text.trim() === '0' ? 0 : positive(text)
+}
+
+const analyzeHelp = `
+Each line, with the counts of that tick; latency (edges in ms), metrics and stable may be left out:
+  {"t": 5, "stage": {"weight": 10, "startedAt": 0}, "canary": {"units": 50, "bad": 0, "replicas": 1},
+   "stable": {"units": 450, "bad": 1, "replicas": 9}, "latency": {"edges": [100, 500], "canary": [48, 2, 0],
+   "stable": [440, 10, 0]}, "metrics": {"logins": {"canary": {"units": 9, "bad": 0}, "stable": {"units": 80, "bad": 1}}}}
+
+Exit code: 0 healthy at the end, 3 unhealthy, 5 still unknown, 2 a line that makes no sense.`
 
 function weights(text: string): number[] {
   const values = text.split(',').map((part) => Number(part.trim()))

@@ -23,8 +23,11 @@ export interface Alert {
 
 /** What needs a person now, most important first; empty when all is calm. */
 export function alerts(report: StatusReport): readonly Alert[] {
-  const { release, missing } = report
-  if (report.url === null) return []
+  const { release, missing, damage } = report
+  const damaged: Alert[] = damage
+    ? [{ says: `JOURNAL DAMAGED: ${damage}; what stands here of releases ends before it`, next: 'moodify doctor' }]
+    : []
+  if (report.url === null) return damaged
   const unwatched: Alert[] =
     report.unwatched && release
       ? [{ says: `UNWATCHED: no runner watches ${release.id}, nobody would take it back`, next: 'moodify resume' }]
@@ -38,6 +41,7 @@ export function alerts(report: StatusReport): readonly Alert[] {
       says: `USERS GET ERRORS: ${service} ${slot.slot} has ${slot.sharePercent} % of the traffic and no ready replica`,
       next: `moodify logs --slot ${slot.slot}`,
     })),
+    ...damaged,
     ...unwatched,
     ...unseen,
     ...looping.map(({ service, slot }) => ({

@@ -1,5 +1,5 @@
-// Watching a release: a live view on a terminal, a line per event in a log, NDJSON for programs. Leaving it
-// leaves the release alone.
+// Watching a release: a live view on a terminal, a line per event in a log; for programs one document at the end, or
+// NDJSON where events were asked for. Leaving it leaves the release alone.
 import { exitCodes } from '../../errors/catalogue.ts'
 import type { Context } from '../../verbs/context.ts'
 import { type End, endOf, type Followed, follow } from '../../verbs/follow.ts'
@@ -17,6 +17,8 @@ export interface WatchOptions {
   readonly afterSeq: number
   /** Whether going back is what was asked for, so that it ends well. */
   readonly wantsBack: boolean
+  /** With --json: every event on a line of its own, and not one document at the end. */
+  readonly events?: boolean
 }
 
 /** The release that starts after the known records. */
@@ -30,7 +32,7 @@ export async function watchRelease(context: Context, output: Output, options: Wa
   // Left in place to the end: a terminal and a launcher may both send the signal, and the last words must be said.
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
-  const screen = output.isTerminal ? terminalScreen(context, output) : plainScreen(output)
+  const screen = output.isTerminal ? terminalScreen(context, output) : plainScreen(output, options.events ?? false)
   let end: End | null = null
   let release = options.release === NEXT ? null : options.release
   try {
@@ -45,7 +47,14 @@ export async function watchRelease(context: Context, output: Output, options: Wa
   } finally {
     await screen.close()
   }
+  if (!options.events) output.document({ release, ...endDocument(end) })
   return conclude(output, { release: release ?? 'the release', wantsBack: options.wantsBack }, end)
+}
+
+/** `outcome` is null for a release that has not ended: it waits for a person, or the view was left. */
+function endDocument(end: End | null): { outcome: string | null; reason: string } {
+  if (end?.kind === 'outcome') return { outcome: end.outcome, reason: end.reason }
+  return { outcome: null, reason: end ? 'it waits for a person' : 'the view was left; the release goes on' }
 }
 
 function conclude(
@@ -71,11 +80,11 @@ interface Screen {
   close(): Promise<void>
 }
 
-function plainScreen(output: Output): Screen {
+function plainScreen(output: Output, events: boolean): Screen {
   return {
     async show(followed) {
       if (followed.kind !== 'record') return
-      if (output.json) process.stdout.write(`${eventJson(followed.record)}\n`)
+      if (output.json && events) process.stdout.write(`${eventJson(followed.record)}\n`)
       else if (decisionInWords(followed.record) !== null) output.line(eventLine(followed.record))
     },
     async close() {},

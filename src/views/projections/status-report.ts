@@ -32,6 +32,8 @@ export interface StatusReport {
   readonly services: readonly ServiceReport[]
   /** Parts of the platform that did not answer. */
   readonly missing: readonly string[]
+  /** What of the journal cannot be read; what stands here of releases ends before it. */
+  readonly damage?: string | null
   readonly decisions: readonly { readonly seq: number; readonly at: string; readonly text: string }[]
 }
 
@@ -102,6 +104,7 @@ export function statusReport(input: StatusFacts): StatusReport {
       serviceReport(name, state, snapshot.services[name], input.cells[name] ?? []),
     ),
     missing: snapshot.missing,
+    damage: input.damage ?? null,
     decisions: records
       .flatMap((record) => {
         const text = decisionInWords(record)

@@ -61,7 +61,7 @@ export async function watchUnlessDetached(
   context: Context,
   output: Output,
   flags: CommonFlags,
-  options: { afterSeq: number; wantsBack: boolean },
+  options: { afterSeq: number; wantsBack: boolean; events?: boolean },
 ): Promise<number> {
   const release = await releaseAfter(context, options.afterSeq)
   if (flags.detach || !release) {

@@ -1,4 +1,4 @@
-import { readState } from '../../../verbs/context.ts'
+import { type Context, readWhatIsWhole } from '../../../verbs/context.ts'
 import { explain } from '../../../verbs/explain.ts'
 import { status } from '../../../verbs/status.ts'
 import { historyRows } from '../../projections/history.ts'
@@ -24,6 +24,7 @@ export const statusAction = (compose: Compose) =>
 
 export const explainAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output, _flags, release) => {
+    await sayDamage(context)
     const records = await explain(context, release)
     output.document(records.map((record) => JSON.parse(eventJson(record))))
     output.line(explainText(records, output.style, { width: output.width }))
@@ -32,15 +33,22 @@ export const explainAction = (compose: Compose) =>
 
 export const historyAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output) => {
-    const rows = historyRows((await readState(context)).records)
+    await sayDamage(context)
+    const rows = historyRows((await readWhatIsWhole(context)).records)
     output.document(rows)
     output.line(historyText(rows, output.style, { width: output.width }))
     return 0
   })
 
+/** On standard error: with --json the other one has a shape of its own. */
+async function sayDamage(context: Context): Promise<void> {
+  const { damage } = await readWhatIsWhole(context)
+  if (damage !== null) process.stderr.write(`warning: ${damage}; what stands here ends before it\n`)
+}
+
 export const logsAction = (compose: Compose) =>
   inEnvironment<CommonFlags & { slot?: string; follow?: boolean }>(compose, async (context, output, flags) => {
-    const { state } = await readState(context)
+    const { state } = await readWhatIsWhole(context)
     const stop = new AbortController()
     process.once('SIGINT', () => stop.abort())
     const roleSlots = Object.values(state.services).flatMap((service) =>

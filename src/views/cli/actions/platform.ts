@@ -23,6 +23,9 @@ export const upAction = (compose: Compose) =>
     const addresses = await context.host.up()
     output.document(addresses)
     for (const { name, url } of addresses) output.line(`${name}: ${url}`)
+    for (const { warning } of addresses) {
+      if (warning) output.line(`${output.style.yellow('warning')}: ${warning.what}\nnext: ${warning.next}`)
+    }
     output.line('The platform runs. Ship a version with: moodify deploy -v VERSION')
     return 0
   })

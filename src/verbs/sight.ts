@@ -1,0 +1,118 @@
+// What a release can see at the traffic of now, said before it starts: a canary at 1 request/s finds almost
+// nothing, and it is better to know that before than after.
+import { errorRateTests, fullPurse, takeForStage } from '../analysis/alpha-budget.ts'
+import {
+  detectionOf,
+  type ProposedStage,
+  proposeStages,
+  smallestVisibleRate,
+  type TestPower,
+  type Traffic,
+} from '../analysis/sensitivity.ts'
+import type { Plan, Step } from '../plan/plan.ts'
+import type { Context } from './context.ts'
+
+const WINDOW_SECONDS = 60
+/** Assumed of a stable version that has failed too few requests to tell. */
+const ASSUMED_BASELINE = 0.001
+const ENOUGH_FAILURES = 10
+const EXAMPLE_RATE = 0.01
+
+/** The chance of throwing away a good version, and how much worse than stable a version may be. */
+export interface SightPower {
+  readonly alpha: number
+  readonly margin: number
+}
+
+/** What one stage of one service can see. Rates are between 0 and 1. */
+export interface Sight {
+  readonly service: string
+  readonly weightPercent: number
+  readonly seconds: number
+  readonly requestsPerSecond: number
+  readonly baseline: number
+  /** False where the baseline is assumed. */
+  readonly isMeasured: boolean
+  /** Smallest error rate that is found with high probability within the stage; null if none is. */
+  readonly smallest: number | null
+  readonly example: { readonly rate: number; readonly seconds: number; readonly hurt: number } | null
+}
+
+type Analysis = Extract<Step, { kind: 'analyse' }>
+
+/**
+ * @param requestsPerSecond  traffic to assume; without it that of the last minute is read from the platform
+ * @returns                  one entry per stage in which both versions get traffic
+ */
+export async function sightOf(
+  context: Context,
+  plan: Plan,
+  { requestsPerSecond, ...power }: SightPower & { requestsPerSecond?: number },
+): Promise<readonly Sight[]> {
+  const services = plan.members.filter(({ from }) => from !== null).map(({ service }) => service)
+  const found = await Promise.all(
+    services.map(async (service) => {
+      const seen = await trafficOf(context, service)
+      const traffic = { ...seen, requestsPerSecond: requestsPerSecond ?? seen.requestsPerSecond }
+      const stages = plan.steps.filter(
+        (step): step is Analysis => step.kind === 'analyse' && step.service === service && step.weightPercent < 100,
+      )
+      return stages.map((stage, index) => sightOfStage(stage, traffic, powerOfStage(power, index)))
+    }),
+  )
+  return found.flat()
+}
+
+/** Weights and times of a first stage that would find an error rate, at the traffic of now. */
+export async function stagesThatSee(
+  context: Context,
+  plan: Plan,
+  { rate, requestsPerSecond, ...power }: SightPower & { rate: number; requestsPerSecond?: number },
+): Promise<Readonly<Record<string, readonly ProposedStage[]>>> {
+  const found = await Promise.all(
+    plan.members.map(async ({ service }) => {
+      const seen = await trafficOf(context, service)
+      const traffic = { ...seen, requestsPerSecond: requestsPerSecond ?? seen.requestsPerSecond }
+      return [service, proposeStages(rate, traffic, powerOfStage(power, 0))] as const
+    }),
+  )
+  return Object.fromEntries(found)
+}
+
+function powerOfStage({ alpha, margin }: SightPower, index: number): TestPower {
+  let left = fullPurse(alpha)
+  for (let stage = 0; stage < index; stage++) left = takeForStage(left, false).left
+  return { alpha: errorRateTests(takeForStage(left, false).stage.errorRate).boundary, margin }
+}
+
+type Seen = Omit<Traffic, 'weight'> & { readonly isMeasured: boolean }
+
+function sightOfStage(stage: Analysis, seen: Seen, power: TestPower): Sight {
+  const { service, weightPercent, monitorMs } = stage
+  const { requestsPerSecond, baseline, isMeasured } = seen
+  const traffic = { requestsPerSecond, baseline, weight: weightPercent / 100 }
+  const seconds = monitorMs / 1000
+  const smallest = smallestVisibleRate(seconds, traffic, power)
+  const rate = smallest === null ? null : Math.max(smallest, EXAMPLE_RATE)
+  const detection = rate === null ? null : detectionOf(rate, traffic, power)
+  return {
+    service,
+    weightPercent,
+    seconds,
+    requestsPerSecond,
+    baseline,
+    isMeasured,
+    smallest,
+    example: detection && { rate: rate!, ...detection },
+  }
+}
+
+async function trafficOf(context: Context, service: string): Promise<Seen> {
+  const read = await context.platform.observer.cells(service, null).catch(() => null)
+  const cells = read ? read.cells.filter(({ second }) => second > read.next.second - WINDOW_SECONDS) : []
+  const requests = cells.reduce((sum, cell) => sum + cell.requests, 0)
+  const failures = cells.reduce((sum, cell) => sum + cell.failures, 0)
+  const isMeasured = failures >= ENOUGH_FAILURES
+  const baseline = isMeasured ? failures / requests : ASSUMED_BASELINE
+  return { requestsPerSecond: requests / WINDOW_SECONDS, baseline, isMeasured }
+}
