@@ -1,5 +1,6 @@
 import type { Actor } from '../domain/names.ts'
 import type { Command, Decision, JournalRecord } from '../engine/record.ts'
+import { OperatingError } from '../errors/catalogue.ts'
 
 /**
  * The append-only log of one environment, and the inbox of commands beside it. One writer at a time: an append
@@ -18,7 +19,12 @@ export interface Journal {
     decisions: readonly Decision[],
     expected: { epoch: number; seq: number; release: string | null },
   ): Promise<readonly JournalRecord[]>
-  /** Records with a seq above `after`, in order. @throws OperatingError JOURNAL_NEWER on a version it does not know */
+  /**
+   * Records with a seq above `after`, in order.
+   *
+   * @throws OperatingError JOURNAL_NEWER on a version it does not know
+   * @throws JournalDamaged naming the first record that is not what was written
+   */
   read(after?: number): Promise<readonly JournalRecord[]>
   /** Leaves a command for the runner; returns its id, counting up. */
   post(command: Command, actor: Actor): Promise<number>
@@ -31,6 +37,17 @@ export interface Journal {
   saveSample(sample: Sample): Promise<void>
   samples(release: string): Promise<readonly Sample[]>
   close(): void
+}
+
+/** What was written is not there any more. Trying again does not help; somebody has to restore it. */
+export class JournalDamaged extends OperatingError {
+  /** The records before the damage: for looking, never for deciding. */
+  readonly whole: readonly JournalRecord[]
+
+  constructor(message: string, hint: string, whole: readonly JournalRecord[] = []) {
+    super('JOURNAL_FAILED', message, hint)
+    this.whole = whole
+  }
 }
 
 export interface PostedCommand {

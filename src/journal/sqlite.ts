@@ -1,19 +1,23 @@
 // The journal on this machine: SQLite through node:sqlite, one file per environment, owner-only. WAL with full
 // sync: an appended record survives a power cut, and readers never block the writer.
-import { chmodSync, mkdirSync } from 'node:fs'
+//
+// SQLite notices a torn page, not a changed byte in a text. So each record has a checksum of its own, and a small
+// file beside the journal says that it once held something: an empty one would look like that of a new environment.
+import { hash } from 'node:crypto'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Actor } from '../domain/names.ts'
 import type { Command, JournalRecord } from '../engine/record.ts'
 import { RECORD_VERSION } from '../engine/record.ts'
 import { OperatingError } from '../errors/catalogue.ts'
-import type { Journal, PostedCommand, Sample } from './journal.ts'
+import { type Journal, JournalDamaged, type PostedCommand, type Sample } from './journal.ts'
 
 const schema = `
   create table if not exists records (
     seq integer primary key, version integer not null, at text not null, epoch integer not null,
     environment text not null, release text, kind text not null, reason text not null,
-    actor text not null, body text not null
+    actor text not null, body text not null, checksum text
   ) strict;
   create table if not exists commands (
     id integer primary key autoincrement, at text not null, actor text not null, command text not null
@@ -26,31 +30,41 @@ const schema = `
   create index if not exists samples_by_release on samples (release, id);
 `
 
+const statements = {
+  last: 'select max(seq) as seq, max(epoch) as epoch, max(version) as version from records',
+  insert:
+    'insert into records (seq, version, at, epoch, environment, release, kind, reason, actor, body, checksum) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  read: 'select seq, version, at, epoch, environment, release, kind, reason, actor, body, checksum from records where seq > ? order by seq',
+  post: 'insert into commands (at, actor, command) values (?, ?, ?)',
+  commands: 'select * from commands where id > ? order by id',
+  saveCheckpoint: 'insert into checkpoints values (?, ?) on conflict (key) do update set value = excluded.value',
+  checkpoint: 'select value from checkpoints where key = ?',
+  saveSample: 'insert into samples (release, service, step, at_ms, candidate, control) values (?, ?, ?, ?, ?, ?)',
+  samples: 'select * from samples where release = ? order by id',
+}
+type StatementName = keyof typeof statements
+
 type Row = Record<string, string | number | null>
 
-/** @param wall  wall time as ISO 8601 in UTC, for the `at` of records */
+/**
+ * A file that cannot be written is opened for reading, and one that cannot be read for neither: what cannot be done
+ * is refused when it is tried, so that everything else still can be.
+ *
+ * @param wall  wall time as ISO 8601 in UTC, for the `at` of records
+ */
 export function openSqliteJournal(file: string, environment: string, wall: () => string): Journal {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  const db = guard(file, () => open(file))
-  const statements = {
-    last: db.prepare('select max(seq) as seq, max(epoch) as epoch, max(version) as version from records'),
-    insert: db.prepare(
-      'insert into records (seq, version, at, epoch, environment, release, kind, reason, actor, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ),
-    read: db.prepare('select * from records where seq > ? order by seq'),
-    post: db.prepare('insert into commands (at, actor, command) values (?, ?, ?)'),
-    commands: db.prepare('select * from commands where id > ? order by id'),
-    saveCheckpoint: db.prepare(
-      'insert into checkpoints values (?, ?) on conflict (key) do update set value = excluded.value',
-    ),
-    checkpoint: db.prepare('select value from checkpoints where key = ?'),
-    saveSample: db.prepare(
-      'insert into samples (release, service, step, at_ms, candidate, control) values (?, ?, ?, ?, ?, ?)',
-    ),
-    samples: db.prepare('select * from samples where release = ? order by id'),
+  const { db, refusal } = openFile(file)
+  const prepared = new Map<StatementName, StatementSync>()
+
+  function statement(name: StatementName): StatementSync {
+    if (!db) throw refusal!
+    const known = prepared.get(name) ?? db.prepare(statements[name])
+    prepared.set(name, known)
+    return known
   }
 
   function transaction<T>(work: () => T): T {
+    if (refusal) throw refusal
     return guard(file, () => {
       db.exec('begin immediate')
       try {
@@ -65,28 +79,34 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
   }
 
   function insert(record: JournalRecord): JournalRecord {
-    statements.insert.run(
-      record.seq,
-      record.version,
-      record.at,
-      record.epoch,
-      record.environment,
-      record.release,
-      record.body.kind,
-      record.reason,
-      JSON.stringify(record.actor),
-      JSON.stringify(record.body),
-    )
+    const row = rowOf(record)
+    statement('insert').run(...row, checksumOf(row))
     return record
   }
 
   const lastOf = () => {
-    const row = statements.last.get() as Row
+    const row = statement('last').get() as Row
     return { seq: Number(row['seq'] ?? 0), epoch: Number(row['epoch'] ?? 0), version: Number(row['version'] ?? 0) }
+  }
+
+  /** @throws JournalDamaged at the first record that is not what was written */
+  function recordsAfter(after: number): JournalRecord[] {
+    const records: JournalRecord[] = []
+    try {
+      guard(file, () => {
+        for (const row of statement('read').iterate(after) as Iterable<Row>)
+          records.push(recordOf(file, row, { seq: after + records.length + 1, environment }))
+      })
+    } catch (error) {
+      throw error instanceof JournalDamaged ? new JournalDamaged(error.message, error.hint!, records) : error
+    }
+    return records
   }
 
   return {
     async takeEpoch(runner) {
+      // The first write of a runner: nothing may be added to what cannot be read.
+      recordsAfter(0)
       return transaction(() => {
         const last = lastOf()
         refuseNewer(last.version)
@@ -102,6 +122,7 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
           reason: `${runner.name} took over`,
           actor: { kind: 'moodify', name: 'moodify' },
         })
+        rememberInUse(file, wall())
         return epoch
       })
     },
@@ -129,26 +150,27 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
       })
     },
     async read(after = 0) {
-      return guard(file, () => (statements.read.all(after) as Row[]).map(recordOf))
+      return recordsAfter(after)
     },
     async post(command, actor) {
-      return guard(file, () =>
-        Number(statements.post.run(wall(), JSON.stringify(actor), JSON.stringify(command)).lastInsertRowid),
+      return transaction(() =>
+        Number(statement('post').run(wall(), JSON.stringify(actor), JSON.stringify(command)).lastInsertRowid),
       )
     },
     async commands(after) {
-      return guard(file, () => (statements.commands.all(after) as Row[]).map(commandOf))
+      return guard(file, () => (statement('commands').all(after) as Row[]).map((row) => commandOf(file, row)))
     },
     async saveCheckpoint(key, value) {
-      guard(file, () => statements.saveCheckpoint.run(key, JSON.stringify(value)))
+      transaction(() => statement('saveCheckpoint').run(key, JSON.stringify(value)))
     },
     async checkpoint(key) {
-      const row = guard(file, () => statements.checkpoint.get(key)) as Row | undefined
-      return row ? JSON.parse(String(row['value'])) : null
+      const row = guard(file, () => statement('checkpoint').get(key)) as Row | undefined
+      // A lost one makes a restart later, never earlier.
+      return row ? parsedOr(String(row['value']), null) : null
     },
     async saveSample(sample) {
-      guard(file, () =>
-        statements.saveSample.run(
+      transaction(() =>
+        statement('saveSample').run(
           sample.release,
           sample.service,
           sample.step,
@@ -159,21 +181,87 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
       )
     },
     async samples(release) {
-      return guard(file, () => (statements.samples.all(release) as Row[]).map(sampleOf))
+      return guard(file, () => (statement('samples').all(release) as Row[]).flatMap(sampleOf))
     },
     close() {
-      db.close()
+      db?.close()
     },
   }
 }
 
-function open(file: string): DatabaseSync {
-  const db = new DatabaseSync(file)
-  chmodSync(file, 0o600)
-  db.exec('pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full;')
-  db.exec(schema)
-  return db
+// --- the file ---------------------------------------------------------------------------------------------
+
+type Opened =
+  | { readonly db: DatabaseSync; readonly refusal: null }
+  /** For reading or, with `db` null, for nothing. */
+  | { readonly db: DatabaseSync | null; readonly refusal: OperatingError }
+
+function openFile(file: string): Opened {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const lost = whatIsLost(file)
+  if (lost) return { db: null, refusal: damaged(file, lost) }
+  try {
+    return { db: guard(file, () => openForWriting(file)), refusal: null }
+  } catch (refusal) {
+    const db = openForReading(file)
+    if (!(refusal instanceof OperatingError) || (!db && !(refusal instanceof JournalDamaged))) throw refusal
+    return { db, refusal }
+  }
 }
+
+const MAGIC = 'SQLite format 3\0'
+
+/** What SQLite would take for a new database, and write to: nothing at all, or less than its first page. */
+function whatIsLost(file: string): string | null {
+  const bytes = existsSync(file) && statSync(file).isFile() ? statSync(file).size : null
+  if (!bytes) {
+    return existsSync(inUseFile(file))
+      ? `it ${bytes === 0 ? 'is empty' : 'is gone'} from offset 0 on, and has held records before`
+      : null
+  }
+  const head = Buffer.alloc(18)
+  const descriptor = openSync(file, 'r')
+  readSync(descriptor, head)
+  closeSync(descriptor)
+  if (head.toString('latin1', 0, 16) !== MAGIC) return 'it is no database from offset 0 on'
+  const pageBytes = head.readUInt16BE(16)
+  return bytes < (pageBytes === 1 ? 65_536 : pageBytes) ? `it ends at offset ${bytes}, in its first page` : null
+}
+
+function openForWriting(file: string): DatabaseSync {
+  const db = new DatabaseSync(file)
+  try {
+    chmodSync(file, 0o600)
+    db.exec('pragma busy_timeout = 5000; pragma journal_mode = wal; pragma synchronous = full;')
+    db.exec(schema)
+    const columns = db.prepare('pragma table_info(records)').all()
+    // A journal of 0.1 has none.
+    if (!columns.some(({ name }) => name === 'checksum')) db.exec('alter table records add column checksum text')
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function openForReading(file: string): DatabaseSync | null {
+  try {
+    return new DatabaseSync(file, { readOnly: true })
+  } catch {
+    return null
+  }
+}
+
+function inUseFile(file: string): string {
+  return `${file}.in-use`
+}
+
+function rememberInUse(file: string, at: string): void {
+  if (!existsSync(inUseFile(file))) writeFileSync(inUseFile(file), `${at}\n`, { mode: 0o600, flush: true })
+}
+
+/** Of SQLite: a schema that does not fit, a page that cannot be, a file that is no database. */
+const DAMAGE_CODES = [1, 11, 26]
 
 /** Turns a failure of the database into an operating error that says which file it was. */
 function guard<T>(file: string, work: () => T): T {
@@ -181,9 +269,35 @@ function guard<T>(file: string, work: () => T): T {
     return work()
   } catch (error) {
     if (error instanceof OperatingError) throw error
-    throw new OperatingError('JOURNAL_FAILED', `journal ${file}: ${(error as Error).message}`, 'moodify doctor')
+    const { message, errcode = 0 } = error as Error & { errcode?: number }
+    if (DAMAGE_CODES.includes(errcode & 0xff)) throw damaged(file, `${brokenPlace(file)}: ${message}`)
+    throw new OperatingError('JOURNAL_FAILED', `journal ${file}: ${message}`, 'moodify doctor')
   }
 }
+
+function damaged(file: string, what: string): JournalDamaged {
+  return new JournalDamaged(
+    `journal ${file} is damaged: ${what}`,
+    `restore it from a copy; to begin a new one instead: rm ${file} ${inUseFile(file)}`,
+  )
+}
+
+/** The first page that SQLite complains about, as an offset into the file. */
+function brokenPlace(file: string): string {
+  const db = openForReading(file)
+  try {
+    const [row] = db?.prepare('pragma quick_check(1)').all() ?? []
+    const page = /\bpage (\d+)/.exec(String(row?.['quick_check']))
+    const { page_size: pageBytes } = db!.prepare('pragma page_size').get() as Row
+    return `at offset ${page ? (Number(page[1]) - 1) * Number(pageBytes) : 0}`
+  } catch {
+    return 'at offset 0'
+  } finally {
+    db?.close()
+  }
+}
+
+// --- records ----------------------------------------------------------------------------------------------
 
 /** Neither read nor written: whoever cannot fold it must not take it over from somebody who can. */
 function refuseNewer(version: number): void {
@@ -195,38 +309,79 @@ function refuseNewer(version: number): void {
   )
 }
 
-function recordOf(row: Row): JournalRecord {
+/** In the order of the columns, without the checksum. */
+function rowOf(record: JournalRecord): (string | number | null)[] {
+  return [
+    record.seq,
+    record.version,
+    record.at,
+    record.epoch,
+    record.environment,
+    record.release,
+    record.body.kind,
+    record.reason,
+    JSON.stringify(record.actor),
+    JSON.stringify(record.body),
+  ]
+}
+
+function checksumOf(row: readonly (string | number | null)[]): string {
+  return hash('sha256', JSON.stringify(row)).slice(0, 16)
+}
+
+function recordOf(file: string, row: Row, expected: { seq: number; environment: string }): JournalRecord {
   const version = Number(row['version'])
   refuseNewer(version)
+  const { seq, environment } = expected
+  const { checksum, ...rest } = row
+  if (row['seq'] !== seq) throw damaged(file, `record ${seq} is missing, the next one is ${row['seq']}`)
+  if (checksum !== null && checksum !== checksumOf(Object.values(rest)))
+    throw damaged(file, `record ${seq} is not what was written`)
+  if (row['environment'] !== environment)
+    throw damaged(file, `record ${seq} is of ${row['environment']}, not of ${environment}`)
+  const actor = parsedOr(String(row['actor']), null) as Actor | null
+  const body = parsedOr(String(row['body']), null) as JournalRecord['body'] | null
+  if (actor === null || body === null) throw damaged(file, `record ${seq} cannot be read`)
   return {
     version,
-    seq: Number(row['seq']),
+    seq,
     at: String(row['at']),
     epoch: Number(row['epoch']),
-    environment: String(row['environment']),
+    environment,
     release: row['release'] === null ? null : String(row['release']),
     reason: String(row['reason']),
-    actor: JSON.parse(String(row['actor'])) as Actor,
-    body: JSON.parse(String(row['body'])),
+    actor,
+    body,
   }
 }
 
-function commandOf(row: Row): PostedCommand {
-  return {
-    id: Number(row['id']),
-    at: String(row['at']),
-    actor: JSON.parse(String(row['actor'])) as Actor,
-    command: JSON.parse(String(row['command'])) as Command,
-  }
+function commandOf(file: string, row: Row): PostedCommand {
+  const actor = parsedOr(String(row['actor']), null) as Actor | null
+  const command = parsedOr(String(row['command']), null) as Command | null
+  if (actor === null || command === null) throw damaged(file, `command ${row['id']} cannot be read`)
+  return { id: Number(row['id']), at: String(row['at']), actor, command }
 }
 
-function sampleOf(row: Row): Sample {
-  return {
-    release: String(row['release']),
-    service: String(row['service']),
-    step: String(row['step']),
-    atMs: Number(row['at_ms']),
-    candidate: JSON.parse(String(row['candidate'])),
-    control: row['control'] === null ? null : JSON.parse(String(row['control'])),
+/** A sample that cannot be read is left out: it is evidence for people, and decides nothing. */
+function sampleOf(row: Row): Sample[] {
+  const candidate = parsedOr(String(row['candidate']), null) as Sample['candidate'] | null
+  if (candidate === null) return []
+  return [
+    {
+      release: String(row['release']),
+      service: String(row['service']),
+      step: String(row['step']),
+      atMs: Number(row['at_ms']),
+      candidate,
+      control: row['control'] === null ? null : (parsedOr(String(row['control']), null) as Sample['control']),
+    },
+  ]
+}
+
+function parsedOr<T>(text: string, otherwise: T): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return otherwise
   }
 }

@@ -98,7 +98,7 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
       replicas: [],
       desiredReplicas: 0,
       roll: null,
-      outSinceMs: clock.monotonicMs(),
+      outSinceMs: (service.shares[name] ?? 0) > 0 ? null : clock.monotonicMs(),
     }
     service.slots.set(name, made)
     return made
@@ -106,11 +106,17 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
 
   function guard(writerEpoch: number): void {
     if (writerEpoch < epoch) throw new OperatingError('STALE_EPOCH', `epoch ${writerEpoch} is older than ${epoch}`)
+    epoch = writerEpoch
     progress()
   }
 
   function newReplica(revision: Revision): FakeReplica {
     return { id: `replica-${++replicaCount}`, revision, readyAtMs: clock.monotonicMs() + startMs }
+  }
+
+  function now<T>(read: () => T): T {
+    progress()
+    return read()
   }
 
   /** Lets everything happen that is due by now: the load balancer follows, rollouts move on, users send requests. */
@@ -215,7 +221,8 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
     deaf: false,
     workloads: {
       capabilities: { slots: ['blue', 'green'] },
-      async prepare(revision) {
+      async prepare(revision, signal) {
+        signal.throwIfAborted()
         if (behaviourOf(revision).buildFails)
           throw new OperatingError('BUILD_FAILED', `${revision.version} does not build`)
       },
@@ -236,9 +243,9 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
       async ensureFloor({ service, slot, replicas }, writer) {
         guard(writer)
         const target = slotOf(serviceOf(service), slot)
+        if (!target.desired) return
         target.desiredReplicas = Math.max(target.desiredReplicas, replicas)
-        while (target.desired && target.replicas.length < target.desiredReplicas)
-          target.replicas.push(newReplica(target.desired))
+        while (target.replicas.length < target.desiredReplicas) target.replicas.push(newReplica(target.desired))
       },
       async retire({ service, slot }, writer) {
         guard(writer)
@@ -249,7 +256,6 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
       },
       async takeEpoch(taken) {
         guard(taken)
-        epoch = taken
       },
     },
     traffic: {
@@ -258,8 +264,7 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
         guard(writer)
         const target = serviceOf(service)
         const highest = Math.max(target.generation, target.asked?.generation ?? 0)
-        const repeated =
-          generation === highest && JSON.stringify(target.asked?.shares ?? target.shares) === JSON.stringify(shares)
+        const repeated = generation === highest && sameShares(target.asked?.shares ?? target.shares, shares)
         if (generation < highest || (generation === highest && !repeated)) {
           throw new OperatingError('STALE_GENERATION', `generation ${generation} is not above ${highest}`)
         }
@@ -268,7 +273,6 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
       },
       async takeEpoch(taken) {
         guard(taken)
-        epoch = taken
       },
     },
     observer: {
@@ -287,17 +291,24 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
       },
     },
     checks: {
-      async smoke({ service, slot, tests }) {
-        const fails = behaviourOf(slotOf(serviceOf(service), slot).desired!).smokeFails ?? false
-        return tests.map((test) => ({ name: test.name, passed: !fails, saw: fails ? '500, expected 200' : '200' }))
+      async smoke({ service, slot, tests }, signal) {
+        signal.throwIfAborted()
+        const replica = slotOf(serviceOf(service), slot).replicas.find(isReady)
+        if (!replica) return tests.map(({ name }) => ({ name, passed: false, saw: `no replica of ${slot} is ready` }))
+        const passed = !behaviourOf(replica.revision).smokeFails
+        return tests.map(({ name }) => ({ name, passed, saw: passed ? '200' : '500, expected 200' }))
       },
     },
-    dropped: () => (progress(), dropped),
-    hurt: () => (progress(), hurt),
-    sharesOf: (service) => (progress(), serviceOf(service).shares),
-    versionsIn: (service, slot) => (
-      progress(), slotOf(serviceOf(service), slot).replicas.map((r) => r.revision.version)
-    ),
+    dropped: () => now(() => dropped),
+    hurt: () => now(() => hurt),
+    sharesOf: (service) => now(() => serviceOf(service).shares),
+    versionsIn: (service, slot) =>
+      now(() => slotOf(serviceOf(service), slot).replicas.map(({ revision }) => revision.version)),
   }
   return platform
+}
+
+/** A slot that is not named has no share. */
+function sameShares(a: Shares, b: Shares): boolean {
+  return [...Object.keys(a), ...Object.keys(b)].every((slot) => (a[slot] ?? 0) === (b[slot] ?? 0))
 }
