@@ -12,10 +12,12 @@ import { upperRate } from './rate-bounds.ts'
 const FACTOR = 2
 const LEAST_LIMIT = 0.005
 const ALPHA = 0.05
+/** Closer to the guardrail it would only add false alarms: a noisy past says little about the present. */
+const MUCH_STRICTER = 1 / 2
 
-/** Limit of the candidate's rate; null where too little is known of before to be any better than `guardrail`. */
+/** Limit of the candidate's rate; null where too little is known of before to be much stricter than `guardrail`. */
 export function limitFromBefore(before: Tally | null, guardrail: number): number | null {
   if (!before || before.units === 0) return null
   const limit = Math.max(LEAST_LIMIT, FACTOR * upperRate(before, ALPHA))
-  return limit < guardrail ? limit : null
+  return limit < guardrail * MUCH_STRICTER ? limit : null
 }

@@ -13,7 +13,7 @@ export interface NewestSeconds {
   readonly seconds: readonly { readonly canary: Tally; readonly stable: Tally }[]
 }
 
-const BAD_SHARE = 0.5
+export const DEAD_SHARE = 0.5
 const ENOUGH_REQUESTS = 20
 const ENOUGH_SECONDS = 2
 /** Seconds in which the canary had no request are not kept, so a longer list could not be filled. */
@@ -31,12 +31,9 @@ export function addSecond({ seconds }: NewestSeconds, canary: Tally, stable: Tal
 /** The newest requests when half of them failed; null otherwise. */
 export function deadMan({ seconds }: NewestSeconds): { readonly canary: Tally; readonly stable: Tally } | null {
   const canary = sum(seconds, 'canary')
-  const isDead = canary.units >= ENOUGH_REQUESTS && seconds.length >= ENOUGH_SECONDS && mostlyBad(canary)
+  const isDead =
+    canary.units >= ENOUGH_REQUESTS && seconds.length >= ENOUGH_SECONDS && canary.bad >= DEAD_SHARE * canary.units
   return isDead ? { canary, stable: sum(seconds, 'stable') } : null
-}
-
-export function mostlyBad({ units, bad }: Tally): boolean {
-  return units > 0 && bad >= BAD_SHARE * units
 }
 
 function sum(seconds: NewestSeconds['seconds'], arm: 'canary' | 'stable'): Tally {

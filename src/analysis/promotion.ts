@@ -7,7 +7,6 @@
 // What makes it valid: both bounds hold at all times together with probability 1 − α_p, for rates that do not change;
 // with rates that drift they bound the largest and the smallest. Without an error it takes about 4/δ requests.
 // Source: docs/judgement.md.
-import { invariant } from '../errors/catalogue.ts'
 import type { Tally } from './comparison.ts'
 import { lowerRate, upperRate } from './rate-bounds.ts'
 
@@ -45,7 +44,6 @@ const MOST_DOUBLINGS = 24
 
 /** How many more units of the canary it takes if the rates stay as they are; null if it can never be shown so. */
 export function unitsMissing(canary: Tally, stable: Tally | null, limitAlone: number): number | null {
-  invariant(canary.units >= 0, 'a negative number of units')
   if (canary.units === 0) return Math.ceil(4 / DELTA)
   const isProven = (times: number) =>
     standingOf(scaled(canary, times), stable && scaled(stable, times), limitAlone).isProven

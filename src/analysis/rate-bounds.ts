@@ -14,40 +14,36 @@ import { logBeta } from './numerics/gamma.ts'
 const A = 0.15
 const B = 1
 const LOG_PRIOR = logBeta(A, B)
-/** Halvings of ln(rate / (1 − rate)) between ±40. */
-const HALVINGS = 50
+/** Where the search begins, as ln(rate / (1 − rate)): outside of every interval. */
 const FARTHEST = 40
+const MOST_STEPS = 100
+const PRECISION = 1e-12
 
 /** 1 of no units. */
 export function upperRate(tally: Tally, alpha: number): number {
-  if (tally.bad >= tally.units) return 1
-  return borderOf(tally, alpha, logitOf(tally), FARTHEST)
+  return tally.bad >= tally.units ? 1 : borderOf(tally, alpha, FARTHEST)
 }
 
 /** 0 without a bad unit. */
 export function lowerRate(tally: Tally, alpha: number): number {
-  if (tally.bad === 0) return 0
-  return borderOf(tally, alpha, logitOf(tally), -FARTHEST)
+  return tally.bad === 0 ? 0 : borderOf(tally, alpha, -FARTHEST)
 }
 
-/** Goes from the observed rate outwards until the rate is excluded. */
-function borderOf({ units, bad }: Tally, alpha: number, from: number, to: number): number {
+/** The log-likelihood is concave in ln(rate / (1 − rate)), so Newton's steps from outside never step inside. */
+function borderOf({ units, bad }: Tally, alpha: number, from: number): number {
   const won = logBeta(A + bad, B + units - bad) - LOG_PRIOR + Math.log(alpha)
-  let inside = from
-  let outside = to
-  for (let step = 0; step < HALVINGS; step++) {
-    const middle = (inside + outside) / 2
-    const logLikelihood = -bad * softplus(-middle) - (units - bad) * softplus(middle)
-    if (won >= logLikelihood) outside = middle
-    else inside = middle
+  let border = from
+  for (let step = 0; step < MOST_STEPS; step++) {
+    const logLikelihood = -bad * softplus(-border) - (units - bad) * softplus(border)
+    const change = (logLikelihood - won) / (bad - units * rateAt(border))
+    border -= change
+    if (Math.abs(change) < PRECISION) break
   }
-  return 1 / (1 + Math.exp(-outside))
+  return rateAt(border)
 }
 
-function logitOf({ units, bad }: Tally): number {
-  if (bad === 0) return -FARTHEST
-  if (bad >= units) return FARTHEST
-  return Math.log(bad / (units - bad))
+function rateAt(logit: number): number {
+  return 1 / (1 + Math.exp(-logit))
 }
 
 /** ln(1 + e^x) */

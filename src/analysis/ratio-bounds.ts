@@ -22,7 +22,7 @@ export interface RatioBounds {
   readonly high: number | null
 }
 
-const POINTS = 97
+const POINTS = 193
 const FARTHEST = Math.log(400)
 const logRatios = Array.from({ length: POINTS }, (_, at) => (at / (POINTS - 1)) * 2 * FARTHEST - FARTHEST)
 const ratios = logRatios.map(Math.exp)

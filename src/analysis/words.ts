@@ -1,6 +1,10 @@
+// Made once: a formatter costs a hundred times what a number in words does.
+const plain = new Intl.NumberFormat('en-US')
+const threeDigits = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 })
+
 /** `1,080` */
 export function numberInWords(count: number): string {
-  return count.toLocaleString('en-US')
+  return plain.format(count)
 }
 
 /** `1 replica`, `1,080 requests` */
@@ -10,6 +14,5 @@ export function countInWords(count: number, noun: string): string {
 
 /** `25.8 %`, `0.123 %`; `0 %` of nothing. */
 export function percentInWords(part: number, whole: number): string {
-  const percent = whole === 0 ? 0 : (part / whole) * 100
-  return `${percent.toLocaleString('en-US', { maximumSignificantDigits: 3 })} %`
+  return `${threeDigits.format(whole === 0 ? 0 : (part / whole) * 100)} %`
 }

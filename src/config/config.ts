@@ -115,8 +115,24 @@ export const profiles: Readonly<Record<ProfileName, { weights: readonly number[]
   immediate: { weights: [100], stageMs: 300_000 },
 }
 
+export const triggerModes = ['sequential', 'threshold'] as const
+export type TriggerMode = (typeof triggerModes)[number]
+
+export const sharedFaultPolicies = ['freeze', 'rollback'] as const
+export type SharedFaultPolicy = (typeof sharedFaultPolicies)[number]
+
 /** When a release is taken back. Source of the defaults: runbook, "Automatic Rollback Triggers". */
 export interface Triggers {
+  /** `sequential`: tests whose false alarms are bounded; `threshold`: rates of a window against limits. */
+  readonly mode: TriggerMode
+  /** Chance that a whole release of a good version is taken back by a sequential test, in percent. */
+  readonly alphaPercent: number
+  /** A candidate whose errors are at most this many times stable's is not taken back beyond that chance. */
+  readonly margin: number
+  /** Time with traffic for which a new replica is left out of the comparison with stable. */
+  readonly warmUpMs: number
+  /** What happens when stable breaks the same limit. */
+  readonly sharedFault: SharedFaultPolicy
   readonly errorRatePercent: number
   /** P95 above this is too slow; must be an edge of the latency histogram. */
   readonly p95Ms: number

@@ -34,6 +34,11 @@ export const defaults = {
   blueGreen: { monitorSeconds: 300, approval: false },
   rolling: { monitorSeconds: 300, minReadySeconds: 10 },
   triggers: {
+    mode: 'sequential',
+    alphaPercent: 1,
+    margin: 1.25,
+    warmUpSeconds: 30,
+    sharedFault: 'freeze',
     errorRatePercent: 5,
     p95Seconds: 5,
     crashLoop: true,

@@ -60,8 +60,12 @@ export function seconds(range: { readonly min: number; readonly max?: number } =
 }
 
 export function percent() {
-  const error = expected('a percentage from 0 to 100')
-  return z.number(error).min(0, error).max(100, error)
+  return range('a percentage from 0 to 100', 0, 100)
+}
+
+export function range(what: string, min: number, max: number) {
+  const error = expected(what)
+  return z.number(error).min(min, error).max(max, error)
 }
 
 export function whole(what: string, min: number, max: number) {

@@ -210,8 +210,13 @@ const settingsText = `# A share of the traffic that grows in stages. Profiles: p
 #  monitorSeconds: ${rolling.monitorSeconds}
 #  minReadySeconds: ${rolling.minReadySeconds}
 
-# When a release goes back by itself. Rates are taken over the window, and only acted on with enough requests.
+# When a release goes back by itself: worse than the old version beyond the margin, or beyond a limit.
 #triggers:
+#  mode: ${triggers.mode}
+#  alphaPercent: ${triggers.alphaPercent}
+#  margin: ${triggers.margin}
+#  warmUpSeconds: ${triggers.warmUpSeconds}
+#  sharedFault: ${triggers.sharedFault}
 #  errorRatePercent: ${triggers.errorRatePercent}
 #  p95Seconds: ${triggers.p95Seconds}
 #  crashLoop: ${triggers.crashLoop}

@@ -2,7 +2,7 @@
 // rules about several keys stand in `rules.ts`. Descriptions are what editors show on hover and what
 // docs/reference/configuration.md is made from.
 import type { z } from 'zod'
-import { type hookNames, profileNames } from './config.ts'
+import { type hookNames, profileNames, sharedFaultPolicies, triggerModes } from './config.ts'
 import { defaults } from './defaults.ts'
 import {
   anyText,
@@ -13,6 +13,7 @@ import {
   oneOf,
   optional,
   percent,
+  range,
   required,
   seconds,
   text,
@@ -224,6 +225,31 @@ export const settingsShape = {
   ),
   triggers: optional(
     mapping({
+      mode: optional(
+        oneOf(...triggerModes),
+        '`sequential` compares the new version with the old one by tests whose false alarms are bounded however often they are looked at; the limits below are tested the same way. `threshold` compares the rates of the newest window with the limits and nothing else.',
+        defaults.triggers.mode,
+      ),
+      alphaPercent: optional(
+        range('a percentage from 0.01 to 20', 0.01, 20),
+        'With `mode: sequential`: the chance that a release of a good version is taken back.',
+        defaults.triggers.alphaPercent,
+      ),
+      margin: optional(
+        range('a factor from 1 to 10', 1, 10),
+        'With `mode: sequential`: a new version whose errors are at most this many times those of the old one counts as good.',
+        defaults.triggers.margin,
+      ),
+      warmUpSeconds: optional(
+        seconds({ min: 0 }),
+        'With `mode: sequential`: a new replica is compared with the old version only after this time with traffic, or a fifth of the watching time if that is shorter. Until then it has to be five times as bad to be taken back for it.',
+        defaults.triggers.warmUpSeconds,
+      ),
+      sharedFault: optional(
+        oneOf(...sharedFaultPolicies),
+        'With `mode: sequential`: what happens when the old version breaks the same limit. `freeze` holds the release, because going back would cure nothing; `rollback` goes back all the same.',
+        defaults.triggers.sharedFault,
+      ),
       errorRatePercent: optional(
         percent(),
         'A release with more answers 5xx or broken connections than this goes back.',
@@ -246,7 +272,7 @@ export const settingsShape = {
       ),
       minRequests: optional(
         whole('a number of requests', 1, 1_000_000),
-        'With fewer requests in the window nothing is said about rates.',
+        'With fewer requests nothing is said about rates: in the window with `mode: threshold`, in the stage otherwise.',
         defaults.triggers.minRequests,
       ),
       minBad: optional(
@@ -256,7 +282,7 @@ export const settingsShape = {
       ),
       windowSeconds: optional(
         seconds({ min: 1 }),
-        'Length of the newest stretch of time that rates are taken over.',
+        'With `mode: threshold`: length of the newest stretch of time that rates are taken over.',
         defaults.triggers.windowSeconds,
       ),
     }).meta({ id: 'triggers' }),

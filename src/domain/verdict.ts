@@ -7,6 +7,18 @@ export const ruleNames = [
   'minimum-requests',
   'no-data',
   'none',
+  // Of the sequential judge.
+  'dead-man',
+  'relative-error-rate',
+  'relative-latency',
+  'relative-metric',
+  'cold-start',
+  'before-after',
+  'shared-fault',
+  'warning',
+  'warm-up',
+  'not-shown',
+  'inconclusive',
 ] as const
 export type RuleName = (typeof ruleNames)[number]
 
@@ -22,6 +34,23 @@ export interface Evidence {
   readonly windowMs: number
   /** The same numbers of the version it was compared with, where there was one. */
   readonly control?: { readonly units: number; readonly bad: number; readonly share: number }
+  /** Of a judge that compares the two by a test. */
+  readonly comparison?: ComparisonEvidence
+}
+
+/** How far a comparison of the candidate with its control has come. */
+export interface ComparisonEvidence {
+  /** Natural logarithm of the evidence that the candidate is worse than its margin; ln 340 is "340 : 1". */
+  readonly logEvidence: number
+  /** Where it goes back by that evidence alone; null where no chance of a false alarm is left for it. */
+  readonly logThreshold: number | null
+  /** The candidate's rate as a multiple of the control's, with 95 % at all times together; null: no bound. */
+  readonly ratio: { readonly low: number | null; readonly best: number | null; readonly high: number | null }
+  /** The exact test: so many bad units, so many of them the candidate's, and how many would take it back. */
+  readonly boundary: { readonly bad: number; readonly candidateBad: number; readonly crossesAt: number } | null
+  /** Chance of a false alarm that the release has used up, and that it may use in all. */
+  readonly alphaSpent: number
+  readonly alpha: number
 }
 
 /**
@@ -38,4 +67,19 @@ export interface Verdict {
   readonly weakerEvidence: boolean
   /** Of an `unknown` verdict: what is still needed, in words. */
   readonly needs?: string
+  /** Of a candidate without users' requests: what requests of our own have shown. */
+  readonly probes?: ProbeEvidence
+  /** What people should know beside it, such as a share of the traffic that is not the configured one. */
+  readonly warnings?: readonly string[]
+}
+
+/** Requests that were sent to look, not to use. */
+export interface ProbeEvidence {
+  readonly sent: number
+  readonly passed: number
+}
+
+/** Nobody has sent the candidate anything. */
+export function isQuiet({ kind, rule, evidence }: Verdict): boolean {
+  return kind === 'unknown' && rule === 'minimum-requests' && (evidence?.units ?? 0) === 0
 }

@@ -8,6 +8,11 @@ import type { Verdict } from '../../src/domain/verdict.ts'
 
 const question: Question = {
   triggers: {
+    mode: 'threshold',
+    alphaPercent: 1,
+    margin: 1.25,
+    warmUpMs: 30_000,
+    sharedFault: 'freeze',
     errorRatePercent: 5,
     p95Ms: 5000,
     crashLoop: true,
@@ -309,6 +314,11 @@ const anyTicks = fc
   })
 
 const anyTriggers = fc.record({
+  mode: fc.constant('threshold' as const),
+  alphaPercent: fc.constant(1),
+  margin: fc.constant(1.25),
+  warmUpMs: fc.constant(30_000),
+  sharedFault: fc.constant('freeze' as const),
   errorRatePercent: fc.constantFrom(0, 1, 5, 50),
   p95Ms: fc.constantFrom(100, 5000),
   crashLoop: fc.boolean(),

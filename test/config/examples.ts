@@ -66,6 +66,11 @@ canary: { profile: staged }
 blueGreen: { monitorSeconds: 30, approval: true }
 rolling: { monitorSeconds: 40, minReadySeconds: 0 }
 triggers:
+  mode: threshold
+  alphaPercent: 0.5
+  margin: 2
+  warmUpSeconds: 1.5
+  sharedFault: rollback
   errorRatePercent: 1.5
   p95Seconds: 0.75
   crashLoop: false

@@ -22,7 +22,16 @@ describe('defaults', () => {
     expect(settings).toMatchObject({
       blueGreen: { monitorMs: 300_000, approval: false },
       rolling: { monitorMs: 300_000, minReadyMs: 10_000 },
-      triggers: { minRequests: 50, minBad: 5, windowMs: 60_000 },
+      triggers: {
+        mode: 'sequential',
+        alphaPercent: 1,
+        margin: 1.25,
+        warmUpMs: 30_000,
+        sharedFault: 'freeze',
+        minRequests: 50,
+        minBad: 5,
+        windowMs: 60_000,
+      },
       waits: {
         readyMs: 600_000,
         proofMs: 30_000,
@@ -115,6 +124,11 @@ describe('a file that sets everything', () => {
       blueGreen: { monitorMs: 30_000, approval: true },
       rolling: { monitorMs: 40_000, minReadyMs: 0 },
       triggers: {
+        mode: 'threshold',
+        alphaPercent: 0.5,
+        margin: 2,
+        warmUpMs: 1500,
+        sharedFault: 'rollback',
         errorRatePercent: 1.5,
         p95Ms: 750,
         crashLoop: false,
