@@ -1,5 +1,6 @@
 // Which verb is allowed in which state, and what it will do there. The one place that decides it: the runner
 // obeys it, the command line asks it before it sends anything, docs/reference/verbs.md is printed from it.
+import type { Member } from '../plan/plan.ts'
 import { stepInWords } from '../plan/words.ts'
 import type { Command } from './record.ts'
 import { currentStep, type EnvironmentState, isReleased, type ReleaseState } from './state.ts'
@@ -84,6 +85,7 @@ function admitDeploy(state: EnvironmentState, command: Extract<Command, { verb: 
   }
   if (release.direction === 'back') return yes(`wait until ${named(release)} is back, then start ${plan.version}`)
   if (isReleased(release)) return yes(`end the keep time of ${named(release)}, then start ${plan.version}`)
+  if (stableVersion(release) === 'nothing') return yes(`end ${named(release)}, then start ${plan.version}`)
   return yes(`take ${named(release)} back to ${stableVersion(release)}, then start ${plan.version}`)
 }
 
@@ -140,6 +142,9 @@ function admitRetry(state: EnvironmentState, hasPlan: boolean): Admission {
 function admitPromote(state: EnvironmentState): Admission {
   const { release } = state
   if (!release) return noRelease()
+  const stuck = stuckMember(release)
+  if (stuck)
+    return yes(`stay with ${stuck.to.revision.version} of ${stuck.service}: what was before cannot be brought back`)
   if (release.direction === 'back') return no(`${named(release)} is going back`, 'moodify status -w')
   if (isReleased(release)) return no(`${named(release)} is already released`, 'moodify status')
   if (release.violation) return no(`an invariant is violated: ${release.violation}`, 'moodify abort')
@@ -150,6 +155,14 @@ function admitPromote(state: EnvironmentState): Admission {
     `there is nothing to promote at this step: ${step ? stepInWords(step) : 'it ends'}`,
     'moodify status -w, then moodify promote',
   )
+}
+
+/** The member that cannot be brought back in its time: the old version is not ready, or the new one keeps the traffic. */
+export function stuckMember(release: ReleaseState): Member | null {
+  const step = currentStep(release)
+  if (release.direction !== 'back' || !release.wait?.needsPerson) return null
+  if (step?.kind !== 'apply' && step?.kind !== 'shift' && step?.kind !== 'retire') return null
+  return release.plan.members.find((member) => member.service === step.service) ?? null
 }
 
 function admitPause(state: EnvironmentState): Admission {
@@ -165,6 +178,9 @@ function admitPause(state: EnvironmentState): Admission {
 function admitContinue(state: EnvironmentState): Admission {
   const { release } = state
   if (!release) return noRelease()
+  if (release.direction === 'back' && release.wait?.needsPerson && currentStep(release)?.kind === 'roll') {
+    return yes('go on without waiting for the old version any longer')
+  }
   return release.paused ? yes(`go on with ${named(release)}`) : no(`${named(release)} is not paused`, 'moodify status')
 }
 
@@ -175,7 +191,7 @@ function admitAbort(state: EnvironmentState): Admission {
   if (isReleased(release)) return no(`${named(release)} is already released`, 'moodify rollback')
   const exposed = Object.keys(release.exposed).length > 0
   if (!exposed) return yes(`end ${named(release)}: no traffic has been moved`)
-  if (stableVersion(release) === 'nothing') return no('it is the first release and has traffic', 'moodify status -w')
+  if (stableVersion(release) === 'nothing') return yes(`end ${named(release)}, which stays live: it is the first`)
   return yes(`take ${named(release)} back to ${stableVersion(release)}`)
 }
 

@@ -1,4 +1,5 @@
-// The way back: what undoes the part of a release that was done, in reverse order of its members.
+// The way back: what undoes the part of a release that was done, in reverse order of its members. The first version
+// of a service has nothing behind it: once it has traffic it stays, and is what the next release starts from.
 import type { Member, Plan, Step } from '../plan/plan.ts'
 import type { EnvironmentState, ReleaseState } from './state.ts'
 
@@ -18,6 +19,27 @@ export function stepsBack(state: EnvironmentState, release: ReleaseState): reado
   return [...undo, ...hook, { id: outcome, kind: 'mark', outcome }, ...notify]
 }
 
+/**
+ * What is left of the way back when one member's old version cannot be brought back: that member stays with its new
+ * version. When not even that can take the traffic, and a person says so a second time, the route stays as it is.
+ */
+export function stepsToStay(release: ReleaseState, { service, from, to }: Member): readonly Step[] {
+  const others = release.steps.slice(release.cursor).filter((step) => !('service' in step) || step.service !== service)
+  const shift: Step = {
+    id: `${service}.stay-shift`,
+    kind: 'shift',
+    service,
+    shares: { [to.slot]: 100 },
+    withinMs: release.plan.back.proofMs,
+  }
+  const flip: Step = { id: `${service}.stay`, kind: 'flip', service, stable: to, previous: from }
+  if (!from || release.steps[release.cursor]?.id === shift.id) return [flip, ...others]
+  const drainMs = release.plan.back.drainMs[service] ?? 0
+  const retired: Step = { id: `${service}.stay-retire`, kind: 'retire', service, slot: from.slot, drainMs }
+  const marks = others.findIndex((step) => step.kind === 'mark')
+  return [shift, flip, ...others.slice(0, marks), retired, ...others.slice(marks)]
+}
+
 /** Users first: the traffic of every member moves before anything is drained and ended. */
 function trafficFirst(steps: readonly Step[]): Step[] {
   const endsSomething = (step: Step) => step.kind === 'drain' || step.kind === 'retire'
@@ -27,8 +49,14 @@ function trafficFirst(steps: readonly Step[]): Step[] {
 function undoMember(state: EnvironmentState, release: ReleaseState, member: Member): Step[] {
   const { service, from, to } = member
   const exposed = release.exposed[service] !== undefined
-  if (from === null) return exposed ? [] : retire(release.plan, member)
   const flipped = state.services[service]?.stable?.revision.id === to.revision.id
+  if (from === null) {
+    if (!exposed) return retire(release.plan, member)
+    if (flipped) return []
+    const shift = release.plan.steps.filter((step) => step.id === release.exposed[service])
+    const isShifted = release.steps.slice(0, release.cursor).some((step) => step.id === release.exposed[service])
+    return [...(isShifted ? [] : shift), { id: `${service}.stay`, kind: 'flip', service, stable: to, previous: null }]
+  }
   const flipBack: Step[] = flipped
     ? [{ id: `${service}.flip-back`, kind: 'flip', service, stable: from, previous: to }]
     : []

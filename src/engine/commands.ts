@@ -1,6 +1,8 @@
 // What an accepted verb does. Whether it is accepted is admission's to say.
 import type { Actor } from '../domain/names.ts'
-import { admit } from './admission.ts'
+import type { Plan } from '../plan/plan.ts'
+import { admit, stuckMember } from './admission.ts'
+import { stepsToStay } from './back.ts'
 import { finish, say, startRelease, turnBack } from './decisions.ts'
 import type { Command, Decision, RecordBody } from './record.ts'
 import { currentStep, type EnvironmentState, isReleased, rolesAfterEnding } from './state.ts'
@@ -13,7 +15,8 @@ export interface CommandInput {
 
 export function onCommand(state: EnvironmentState, input: CommandInput): readonly Decision[] {
   const { command, actor } = input
-  const stale = 'plan' in command && command.plan ? staleness(state, command.plan.members) : null
+  const plan = planUsed(state, command)
+  const stale = plan ? staleness(state, plan.members) : null
   const admission = admit(state, command)
   if (!admission.allowed || stale) {
     const because = stale ?? (admission.allowed ? '' : `${admission.because}; next: ${admission.next}`)
@@ -27,11 +30,15 @@ function commanded({ commandId, command }: CommandInput, accepted: boolean): Rec
   return { kind: 'commanded', commandId, command: small, accepted }
 }
 
+/** The plan that a command starts. One that takes the running release back needs none: it must never be refused as stale. */
+function planUsed(state: EnvironmentState, command: Command): Plan | null {
+  if (!('plan' in command)) return null
+  if (command.verb === 'rollback' && state.release && command.to !== 'version') return null
+  return command.plan
+}
+
 /** A plan is only good for the roles that it was made for. */
-function staleness(
-  state: EnvironmentState,
-  members: Extract<Command, { verb: 'deploy' }>['plan']['members'],
-): string | null {
+function staleness(state: EnvironmentState, members: Plan['members']): string | null {
   const roles = rolesAfterEnding(state)
   const changed = members.find(({ service, from }) => {
     const now = roles[service]?.stable ?? null
@@ -55,7 +62,9 @@ function consequences(state: EnvironmentState, command: Command, actor: Actor): 
     case 'pause':
       return [say({ kind: 'paused' }, `${actor.name} paused it`, actor)]
     case 'continue':
-      return [say({ kind: 'continued' }, `${actor.name} continued it`, actor)]
+      return release!.paused
+        ? [say({ kind: 'continued' }, `${actor.name} continued it`, actor)]
+        : [finish(currentStep(release!)!, 'person', `${actor.name} does not wait for it any longer`, null, actor)]
     case 'abort':
       return [backBecause(state, 'asked', `${actor.name} aborted it`, actor)]
     case 'resolve':
@@ -67,11 +76,7 @@ function backBecause(state: EnvironmentState, kind: 'asked' | 'superseded', reas
   return turnBack(state, state.release!, { kind, reason, verdict: null }, actor)
 }
 
-function supersede(
-  state: EnvironmentState,
-  plan: Extract<Command, { verb: 'deploy' }>['plan'],
-  actor: Actor,
-): Decision[] {
+function supersede(state: EnvironmentState, plan: Plan, actor: Actor): Decision[] {
   const release = state.release!
   const queued = say({ kind: 'queued', plan }, `${plan.version} starts when ${release.id} has ended`, actor)
   if (release.direction === 'back') return [queued]
@@ -96,6 +101,12 @@ function rollback(state: EnvironmentState, command: Extract<Command, { verb: 'ro
 function promote(state: EnvironmentState, actor: Actor): Decision[] {
   const release = state.release!
   const step = currentStep(release)!
+  const stuck = stuckMember(release)
+  if (stuck) {
+    const reason = `${actor.name} stays with ${stuck.to.revision.version} of ${stuck.service}`
+    const cause = { kind: 'asked', reason, verdict: null } as const
+    return [say({ kind: 'turnedBack', cause, steps: stepsToStay(release, stuck) }, reason, actor)]
+  }
   const verdict = 'service' in step ? (release.verdicts[step.service] ?? null) : null
   return [finish(step, 'person', `${actor.name} promoted it`, verdict, actor)]
 }

@@ -8,10 +8,11 @@ import { type CommandInput, onCommand } from './commands.ts'
 import { finish, say, startRelease, turnBack } from './decisions.ts'
 import { type EffectId, type EffectResult, effectClass, sameEffect } from './effect.ts'
 import type { Decision, Wait } from './record.ts'
-import { currentStep, type EnvironmentState, isReleased, type ReleaseState } from './state.ts'
-import { arrival } from './steps/arrival.ts'
+import { currentStep, type EnvironmentState, emptyService, isReleased, type ReleaseState } from './state.ts'
+import { arrival, sameShares } from './steps/arrival.ts'
+import { type Blocked, blockedOn, unseen } from './steps/blocked.ts'
 import { effectOf, startBlocker } from './steps/start.ts'
-import { advanceWatch, type Tick, type Watch } from './watch.ts'
+import { advanceWatch, isPerforming, type Tick, type Watch } from './watch.ts'
 
 export type Input =
   | Tick
@@ -44,12 +45,11 @@ function onEffectResult(
   watch: Watch,
   { id, result }: Extract<Input, { kind: 'effectResult' }>,
 ): Decided {
-  const idle = sameEffect(watch.performing, id) ? { ...watch, performing: null } : watch
   const { release } = state
   const isCurrent = release !== null && sameEffect(release.current?.inFlight ?? null, id)
-  if (!isCurrent) return { decisions: [], watch: idle }
-  if (result.ok) return { decisions: [say({ kind: 'effectSucceeded', id }, result.said)], watch: idle }
-  return { decisions: onFailure(state, release, id, result), watch: { ...idle, sinceFailureMs: 0 } }
+  if (!isCurrent) return { decisions: [], watch }
+  if (result.ok) return { decisions: [say({ kind: 'effectSucceeded', id }, result.said)], watch }
+  return { decisions: onFailure(state, release, id, result), watch: { ...watch, sinceFailureMs: 0 } }
 }
 
 /** Failures that a repeat cannot mend: what was tried answered, and the answer is no. */
@@ -85,7 +85,7 @@ function onTick(state: EnvironmentState, watch: Watch, tick: Tick): Decided {
     const { queued } = state
     return { decisions: queued ? [startRelease(state, queued.plan, queued.actor)] : [], watch }
   }
-  const danger = dangerOf(state, release, tick)
+  const danger = dangerOf(state, release, tick) ?? changeUnder(state, release, tick)
   if (danger) return { decisions: [danger], watch }
   const step = currentStep(release)
   if (!step) return { decisions: [endRelease(release)], watch }
@@ -113,6 +113,35 @@ function dangerOf(state: EnvironmentState, release: ReleaseState, tick: Tick): D
   return null
 }
 
+/**
+ * What the release started from, or brought about, is not so any more: a queued plan whose roles have changed since;
+ * or traffic that was sent back to stable while the journal took no records.
+ */
+function changeUnder(state: EnvironmentState, release: ReleaseState, tick: Tick): Decision | null {
+  if (release.direction === 'back') return null
+  for (const { service, from, to } of release.plan.members) {
+    const before = release.before[service]?.stable ?? null
+    const isStale = before?.slot !== from?.slot || before?.revision.id !== from?.revision.id
+    const reason = isStale
+      ? `${service} has changed since the plan was made; type the command again`
+      : trafficElsewhere(state, release, service, tick)
+        ? `${service}: the traffic was sent away from ${to.slot} while the journal took no records`
+        : null
+    if (reason) return turnBack(state, release, { kind: 'changed', reason, verdict: null })
+  }
+  return null
+}
+
+/** Shares that no record asked for, with a generation above all that was decided. */
+function trafficElsewhere(state: EnvironmentState, release: ReleaseState, service: string, tick: Tick): boolean {
+  const route = tick.snapshot.services[service]?.route
+  const { generation } = state.services[service] ?? emptyService
+  if (!route || route.generation <= generation || unseen(tick)) return false
+  const isOf = (step: Step | null) => step?.kind === 'shift' && step.service === service
+  const shifted = release.steps.slice(0, release.cursor).findLast(isOf)
+  return shifted?.kind === 'shift' && !isOf(currentStep(release)) && !sameShares(route.shares, shifted.shares)
+}
+
 /** Releases that go back to a version that was live before, or have nothing to go back to, are not judged. */
 export function isJudged(release: ReleaseState): boolean {
   return release.plan.strategy !== 'rollback' && release.plan.strategy !== 'first'
@@ -125,7 +154,19 @@ function endRelease(release: ReleaseState): Decision {
 
 function onNewStep(state: EnvironmentState, release: ReleaseState, watch: Watch, tick: Tick, step: Step): Decided {
   if (release.paused) return announce(release, watch, pausedWait)
-  const blocker = startBlocker(state, release, step, tick)
+  return begin(state, release, watch, tick, step, { attempt: 1, reason: stepInWords(step) })
+}
+
+/** The first time or once more: what a step needs is looked at each time. */
+function begin(
+  state: EnvironmentState,
+  release: ReleaseState,
+  watch: Watch,
+  tick: Tick,
+  step: Step,
+  issued: { readonly attempt: number; readonly reason: string },
+): Decided {
+  const blocker = writeUnderWay(release, watch, step) ?? startBlocker(state, release, step, tick)
   if (blocker.kind === 'satisfied') return { decisions: [finish(step, 'facts', blocker.reason)], watch }
   if (blocker.kind === 'fails') {
     return {
@@ -134,22 +175,22 @@ function onNewStep(state: EnvironmentState, release: ReleaseState, watch: Watch,
     }
   }
   if (blocker.kind === 'blocked') return onBlocked(state, release, watch, step, blocker)
-  return issue(state, release, watch, tick, step, 1, stepInWords(step))
+  return issue(state, release, watch, tick, step, issued)
 }
 
 function onStartedStep(state: EnvironmentState, release: ReleaseState, watch: Watch, tick: Tick, step: Step): Decided {
   const current = release.current!
   if (current.resolved === 'done') return { decisions: [finish(step, 'person', 'a person said it was done')], watch }
-  if (current.resolved === 'redo')
-    return issue(state, release, watch, tick, step, current.attempt + 1, 'a person asked to do it once more')
+  const again = (reason: string) => begin(state, release, watch, tick, step, { attempt: current.attempt + 1, reason })
+  if (current.resolved === 'redo') return again('a person asked to do it once more')
   if (current.inFlight) {
-    if (sameEffect(watch.performing, current.inFlight)) return { decisions: [], watch }
+    if (isPerforming(watch, current.inFlight)) return { decisions: [], watch }
     return onLostResult(state, release, watch, tick, step)
   }
   if (current.failed) {
     const { retryInMs, reason } = current.failed
     if (retryInMs !== null && watch.sinceFailureMs >= retryInMs) {
-      return issue(state, release, watch, tick, step, current.attempt + 1, `try again after: ${reason}`)
+      return again(`try again after: ${reason}`)
     }
     return { decisions: [], watch }
   }
@@ -171,6 +212,43 @@ function onStartedStep(state: EnvironmentState, release: ReleaseState, watch: Wa
   }
 }
 
+/** Two writes to one slot never overtake each other: the later one waits until the earlier has an answer. */
+function writeUnderWay(release: ReleaseState, watch: Watch, step: Step): Blocked | null {
+  const known = [...release.plan.steps, ...release.steps]
+  const earlier = watch.performing
+    .filter((id) => id.release === release.id)
+    .map((id) => known.find((one) => one.id === id.step))
+    .find((one) => one && one.kind !== 'shift' && writeSameSlot(one, step))
+  if (!earlier) return null
+  const wait = {
+    blocker: `a write to the same slot is still under way: ${stepInWords(earlier)}`,
+    deadlineMs: null,
+    atDeadline: 'it goes on when the platform has answered',
+    next: 'moodify status -w',
+    needsPerson: false,
+  }
+  return blockedOn(wait, false)
+}
+
+function writeSameSlot(one: Step, other: Step): boolean {
+  const isSameService = 'service' in one && 'service' in other && one.service === other.service
+  return isSameService && slotsWritten(one).some((slot) => slotsWritten(other).includes(slot))
+}
+
+function slotsWritten(step: Step): readonly string[] {
+  switch (step.kind) {
+    case 'apply':
+    case 'roll':
+      return [step.placement.slot]
+    case 'retire':
+      return [step.slot]
+    case 'shift':
+      return Object.keys(step.shares)
+    default:
+      return []
+  }
+}
+
 /** A wait whose deadline passes: forward the release goes back; on the way back it only says so again. */
 function onBlocked(
   state: EnvironmentState,
@@ -185,7 +263,16 @@ function onBlocked(
     const reason = `${stepInWords(step)}: ${wait.blocker} and its time is over`
     return { decisions: [turnBack(state, release, { kind: 'deadline', reason, verdict: null })], watch }
   }
-  return announce(release, watch, { ...wait, blocker: `${wait.blocker}; its time is over`, needsPerson: true })
+  const next = release.direction === 'back' ? (waysOut[step.kind] ?? wait.next) : wait.next
+  return announce(release, watch, { ...wait, blocker: `${wait.blocker}; its time is over`, next, needsPerson: true })
+}
+
+/** When what was there before cannot be brought back: commands.ts says what they do then. */
+const waysOut: Partial<Record<Step['kind'], string>> = {
+  roll: 'moodify continue',
+  apply: 'moodify promote',
+  shift: 'moodify promote',
+  retire: 'moodify promote',
 }
 
 /** The intent is in the journal, its result is not: the runner died in between. */
@@ -194,15 +281,8 @@ function onLostResult(state: EnvironmentState, release: ReleaseState, watch: Wat
   const askPerson =
     effect !== null && effectClass[effect.kind] === 'once' && step.kind === 'hook' && step.hook.onUnknown === 'ask'
   if (!askPerson) {
-    return issue(
-      state,
-      release,
-      watch,
-      tick,
-      step,
-      release.current!.attempt + 1,
-      'its result was lost with the runner; repeating it is safe',
-    )
+    const reason = 'its result was lost with the runner; repeating it is safe'
+    return begin(state, release, watch, tick, step, { attempt: release.current!.attempt + 1, reason })
   }
   return announce(release, watch, {
     blocker: `hook ${step.name} was started and its result is unknown`,
@@ -219,12 +299,10 @@ function issue(
   watch: Watch,
   tick: Tick,
   step: Step,
-  attempt: number,
-  reason: string,
+  { attempt, reason }: { readonly attempt: number; readonly reason: string },
 ): Decided {
   const effect = effectOf(state, release, step, tick.snapshot)
-  const performing = effect ? { release: release.id, step: step.id, attempt } : null
-  return { decisions: [say({ kind: 'stepStarted', step, effect, attempt }, reason)], watch: { ...watch, performing } }
+  return { decisions: [say({ kind: 'stepStarted', step, effect, attempt }, reason)], watch }
 }
 
 function finishStep(
@@ -252,6 +330,13 @@ const pausedWait: Wait = {
 /** Writes a wait down when it is another one than before. */
 function announce(release: ReleaseState, watch: Watch, wait: Wait): Decided {
   const { wait: before } = release
-  if (before && before.blocker === wait.blocker && before.next === wait.next) return { decisions: [], watch }
-  return { decisions: [say({ kind: 'waiting', wait }, wait.blocker)], watch }
+  const next = nextNow(release, wait.next)
+  if (before && before.blocker === wait.blocker && before.next === next) return { decisions: [], watch }
+  return { decisions: [say({ kind: 'waiting', wait: { ...wait, next } }, wait.blocker)], watch }
+}
+
+/** An abort is refused once a release goes back or is released. */
+function nextNow(release: ReleaseState, next: string): string {
+  if (release.direction === 'back') return next.replace('moodify abort', 'moodify status -w')
+  return isReleased(release) ? next.replace('moodify abort', 'moodify rollback') : next
 }

@@ -9,7 +9,7 @@
 // 7 (kill it anywhere) and 8 (one writer) are properties of whole runs and are shown by the tests.
 import { capacityRule } from '../domain/capacity.ts'
 import { drainRule } from '../domain/drain.ts'
-import type { Snapshot } from '../domain/snapshot.ts'
+import { readyReplicas, type Snapshot } from '../domain/snapshot.ts'
 import type { Effect } from './effect.ts'
 import type { Decision, RecordBody } from './record.ts'
 import { currentStep, type EnvironmentState } from './state.ts'
@@ -57,7 +57,8 @@ function overwriteViolations(
   const facts = snapshot.services[service]
   const share = facts?.route.shares[placement.slot] ?? 0
   const runs = facts?.slots[placement.slot]?.desiredRevision ?? null
-  if (share === 0 || runs === null || runs === placement.revision.id) return []
+  const isServed = share > 0 && readyReplicas(facts?.slots[placement.slot]) > 0
+  if (!isServed || runs === null || runs === placement.revision.id) return []
   return [`no dropped request: ${placement.slot} carries ${share} % of ${service} with another revision`]
 }
 

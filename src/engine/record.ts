@@ -31,9 +31,9 @@ export interface Wait {
   readonly needsPerson: boolean
 }
 
-/** Why a release goes back. */
+/** Why a release goes back. `changed`: what it started from is not so any more, and its version is not to blame. */
 export interface Cause {
-  readonly kind: 'verdict' | 'step-failed' | 'asked' | 'superseded' | 'deadline'
+  readonly kind: 'verdict' | 'step-failed' | 'asked' | 'superseded' | 'deadline' | 'changed'
   readonly reason: string
   readonly verdict: Verdict | null
 }

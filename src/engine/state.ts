@@ -107,5 +107,15 @@ export function isReleased(release: ReleaseState): boolean {
 export function rolesAfterEnding(state: EnvironmentState): Readonly<Record<ServiceName, ServiceState>> {
   const { release } = state
   if (!release || isReleased(release)) return state.services
-  return { ...state.services, ...release.before }
+  if (release.direction === 'back') {
+    const flips = release.steps.flatMap((step) => (step.kind === 'flip' ? [step] : []))
+    const flipped = flips.map(({ service, stable, previous }) => {
+      return [service, { ...(state.services[service] ?? emptyService), stable, previous }] as const
+    })
+    return { ...state.services, ...Object.fromEntries(flipped) }
+  }
+  const staying = release.plan.members
+    .filter(({ service, from }) => from === null && release.exposed[service] !== undefined)
+    .map(({ service, to }) => [service, { ...(state.services[service] ?? emptyService), stable: to }] as const)
+  return { ...state.services, ...release.before, ...Object.fromEntries(staying) }
 }

@@ -4,7 +4,7 @@
 
 import type { Snapshot } from '../domain/snapshot.ts'
 import type { Verdict } from '../domain/verdict.ts'
-import type { EffectId } from './effect.ts'
+import { type EffectId, sameEffect } from './effect.ts'
 import type { EnvironmentState } from './state.ts'
 import { currentStep } from './state.ts'
 
@@ -16,8 +16,8 @@ export interface Watch {
   readonly monitorMs: number
   /** Time since the last attempt failed. */
   readonly sinceFailureMs: number
-  /** The effect that this very process is performing. */
-  readonly performing: EffectId | null
+  /** The effects that this very process is performing, or whose results it has and nobody has looked at. */
+  readonly performing: readonly EffectId[]
 }
 
 export interface Tick {
@@ -31,11 +31,18 @@ export interface Tick {
 /** A tick never counts for more than this, so that a machine that slept does not fire its deadlines. */
 export const LONGEST_TICK_MS = 2000
 
-export const noWatch: Watch = { key: '', waitedMs: 0, monitorMs: 0, sinceFailureMs: 0, performing: null }
+export const noWatch: Watch = { key: '', waitedMs: 0, monitorMs: 0, sinceFailureMs: 0, performing: [] }
+
+export function isPerforming(watch: Watch, id: EffectId): boolean {
+  return watch.performing.some((one) => sameEffect(one, id))
+}
 
 export function watchKey(state: EnvironmentState): string {
   const { release } = state
-  return release ? `${release.id}/${release.direction}/${currentStep(release)?.id ?? 'end'}` : ''
+  if (!release) return ''
+  // Time before a step starts, while it is paused or blocked, is not time of the step.
+  const phase = release.current ? '' : 'before '
+  return `${release.id}/${release.direction}/${phase}${currentStep(release)?.id ?? 'end'}`
 }
 
 /** Time passes. A new step starts from zero. */

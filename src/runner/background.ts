@@ -8,18 +8,24 @@ import { perform, type World } from './perform.ts'
 export interface Background {
   /** Starts what an appended record asks for, and stops what the release no longer waits for. */
   follow(state: EnvironmentState, body: RecordBody): void
+  /** Effects under way, and finished ones that have not been taken. */
+  performing(): readonly EffectId[]
   /** The next finished effect; null in `result` means that somebody else has taken over. */
   take(): { readonly id: EffectId; readonly result: EffectResult | null } | undefined
   /** Called whenever something finishes. */
   onFinished: () => void
+  /** The runner was told to stop, and no hook is under way: whether one that nobody waits for succeeds is not known. */
+  mayStop(): boolean
 }
 
 /** These are stopped when a release turns back; a hook is not: half of it may be worse than all. */
 const stoppable: readonly EffectKind[] = ['prepare', 'smoke']
 
-export function createBackground(options: World & { epoch: number; probe?: (point: string) => void }): Background {
+export function createBackground(
+  options: World & { epoch: number; probe?: (point: string) => void; signal: AbortSignal },
+): Background {
   const running = new Set<{ id: EffectId; kind: EffectKind; stop: AbortController }>()
-  const finished: { id: EffectId; result: EffectResult | null }[] = []
+  const finished: { id: EffectId; kind: EffectKind; result: EffectResult | null }[] = []
   const failures: unknown[] = []
 
   const background: Background = {
@@ -31,11 +37,13 @@ export function createBackground(options: World & { epoch: number; probe?: (poin
       if (body.kind !== 'stepStarted' || !body.effect || !state.release) return
       start({ release: state.release.id, step: body.step.id, attempt: body.attempt }, body.effect)
     },
+    performing: () => [...running, ...finished].map((one) => one.id),
     take() {
       if (failures.length > 0) throw failures[0]
       return finished.shift()
     },
     onFinished: () => {},
+    mayStop: () => options.signal.aborted && [...running, ...finished].every(({ kind }) => kind !== 'runHook'),
   }
 
   function start(id: EffectId, effect: Parameters<typeof perform>[0]): void {
@@ -45,7 +53,7 @@ export function createBackground(options: World & { epoch: number; probe?: (poin
       options.probe?.(`before effect ${effect.kind}`)
       const result = await perform(effect, options.epoch, options, entry.stop.signal)
       options.probe?.(`after effect ${effect.kind}`)
-      finished.push({ id, result })
+      finished.push({ id, kind: effect.kind, result })
     }
     work()
       .catch((error) => failures.push(error))

@@ -3,10 +3,10 @@
 // a file whose space was allocated before; the release holds until the journal takes records again.
 import { openSync, writeSync } from 'node:fs'
 import { capacityRule } from '../domain/capacity.ts'
-import type { Snapshot } from '../domain/snapshot.ts'
+import type { Shares } from '../domain/names.ts'
 import type { Clock } from '../effects/ports/clock.ts'
 import type { Platform } from '../effects/ports/platform.ts'
-import type { EnvironmentState } from '../engine/state.ts'
+import { type EnvironmentState, emptyService } from '../engine/state.ts'
 import type { OperatingError } from '../errors/catalogue.ts'
 
 const SPARE_BYTES = 64 * 1024
@@ -16,32 +16,38 @@ export async function moveToStable(options: {
   platform: Platform
   clock: Clock
   state: EnvironmentState
-  snapshot: Snapshot
   epoch: number
   because: OperatingError
   signal: AbortSignal
   report: (text: string) => void
 }): Promise<void> {
-  const { platform, state, snapshot, epoch, because, clock, signal } = options
+  const { platform, state, epoch, because, clock, signal } = options
   const { release } = state
   const report = (text: string) => options.report(`${clock.wall()} ${text}`)
   report(`the journal refuses records: ${because.message}`)
+  const snapshot = await platform.observer.snapshot()
   for (const member of release?.plan.members ?? []) {
     const facts = snapshot.services[member.service]
-    const { from, to, service } = member
-    if (!from || from.slot === to.slot || !facts || (facts.route.shares[to.slot] ?? 0) === 0) continue
-    const shares = { [from.slot]: 100 }
+    const { service } = member
+    const { stable, generation } = state.services[service] ?? emptyService
+    if (!stable || !facts || !carriesOther(facts.route.shares, stable.slot)) continue
+    const shares = { [stable.slot]: 100 }
     const answer = capacityRule(facts, shares)
     if (!answer.allowed) {
       report(`${service} stays where it is: ${answer.reason}`)
       continue
     }
-    await platform.traffic.setShares({ service, shares, generation: facts.route.generation + 1 }, epoch).then(
-      () => report(`${service} was sent back to ${from.revision.version} in ${from.slot}`),
+    const above = Math.max(facts.route.generation, generation) + 1
+    await platform.traffic.setShares({ service, shares, generation: above }, epoch).then(
+      () => report(`${service} was sent back to ${stable.revision.version} in ${stable.slot}`),
       (error: Error) => report(`${service} could not be sent back: ${error.message}`),
     )
   }
   await clock.sleep(RETRY_MS, signal)
+}
+
+function carriesOther(shares: Shares, slot: string): boolean {
+  return Object.entries(shares).some(([other, share]) => other !== slot && share > 0)
 }
 
 /**

@@ -14,6 +14,12 @@ export interface NextInput {
   readonly snapshot: Snapshot
 }
 
+interface Inputs {
+  next(state: EnvironmentState): Promise<NextInput>
+  /** Time until now is not time of the step that has just begun. */
+  stepChanged(): void
+}
+
 /** How often the platform is looked at while facts are waited for, and else. */
 const EAGER_MS = 100
 const CALM_MS = 500
@@ -30,25 +36,41 @@ export function createInputs(options: {
   judging: Judging
   idleMs: number
   signal: AbortSignal
-}): { next(state: EnvironmentState): Promise<NextInput> } {
+}): Inputs {
   const { journal, clock, background, judging } = options
   let lastTickMs = clock.monotonicMs()
   let idleSinceMs: number | null = null
   let lookNow = true
   let snapshot = unseenYet
+  // Nothing is concluded from what was seen before the epoch was stamped.
+  let seenAtMs = clock.monotonicMs()
   let wake = new AbortController()
   background.onFinished = () => wake.abort()
+  options.signal.addEventListener('abort', () => wake.abort(), { once: true })
 
   async function tick(state: EnvironmentState): Promise<NextInput> {
     const now = clock.monotonicMs()
     const elapsedMs = now - lastTickMs
     lastTickMs = now
-    snapshot = await options.platform.observer.snapshot()
+    await look()
     const verdicts = await judging.verdicts(state, snapshot, elapsedMs)
     return { input: { kind: 'tick', elapsedMs, snapshot, verdicts }, snapshot }
   }
 
+  /** A snapshot that is older than the one before is left out: what was seen does not become unseen. */
+  async function look(): Promise<void> {
+    const seen = await options.platform.observer.snapshot()
+    const now = clock.monotonicMs()
+    if (now - seen.observedAgoMs >= seenAtMs) {
+      snapshot = seen
+      seenAtMs = now - seen.observedAgoMs
+    } else snapshot = { ...snapshot, observedAgoMs: now - seenAtMs }
+  }
+
   return {
+    stepChanged() {
+      lastTickMs = clock.monotonicMs()
+    },
     async next(state) {
       for (;;) {
         const result = background.take()
@@ -72,9 +94,9 @@ export function createInputs(options: {
           lookNow = false
           return tick(state)
         }
-        if (options.signal.aborted) return { input: 'idle', snapshot }
-        wake = new AbortController()
-        await clock.sleep(INBOX_MS, AbortSignal.any([wake.signal, options.signal]))
+        if (background.mayStop()) return { input: 'idle', snapshot }
+        if (wake.signal.aborted) wake = new AbortController()
+        await clock.sleep(INBOX_MS, wake.signal)
       }
     },
   }

@@ -1,19 +1,23 @@
 // Keeps one question per exposed service open, feeds it what was counted, and says what is known now.
-import type { Judge, JudgeState, Question } from '../analysis/judge.ts'
+import type { Arm, Judge, JudgeState, Question } from '../analysis/judge.ts'
 import { addCounts, type Cell, type Counts, noCounts } from '../domain/counts.ts'
 import { emptySlot, type Snapshot } from '../domain/snapshot.ts'
+import { isQuiet, type Verdict } from '../domain/verdict.ts'
 import type { CellCursor, Observer } from '../effects/ports/platform.ts'
 import { isJudged } from '../engine/decide.ts'
 import { currentStep, type EnvironmentState, type ReleaseState } from '../engine/state.ts'
 import type { Tick } from '../engine/watch.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Member } from '../plan/plan.ts'
+import type { Probing } from './probing.ts'
+import { unlessRefused } from './recover.ts'
 
 /** A question under way. What is checkpointed of it is enough to go on without losing or counting twice. */
 interface OpenQuestion {
   readonly key: string
   readonly judge: JudgeState
-  readonly cursor: CellCursor
+  /** Null until the source of cells has answered once: what was counted before the question does not count. */
+  readonly cursor: CellCursor | null
   readonly elapsedMs: number
 }
 
@@ -37,10 +41,11 @@ export interface Judging {
 export function createJudging(options: {
   judge: Judge
   observer: Observer
+  probing: Probing
   journal: Journal
   nowMs: () => number
 }): Judging {
-  const { judge, observer, journal, nowMs } = options
+  const { judge, observer, probing, journal, nowMs } = options
   const sessions = new Map<string, Session>()
 
   async function verdictOn(release: ReleaseState, member: Member, snapshot: Snapshot, elapsedMs: number) {
@@ -51,47 +56,71 @@ export function createJudging(options: {
     const hasData = nowMs() - answeredAtMs < SILENT_MS
     const total = session.open.elapsedMs + (hasData ? elapsedMs : 0)
     const candidate = snapshot.services[service]?.slots[to.slot] ?? emptySlot
-    const cells = read?.cells ?? []
+    const cells = session.open.cursor && read ? read.cells : []
     const judged = judge.tick(session.open.judge, { elapsedMs: total, cells, candidate, hasData })
     const open = { ...session.open, judge: judged.state, cursor: read?.next ?? session.open.cursor, elapsedMs: total }
     sessions.set(service, { ...session, open, answeredAtMs, unsaved: [...session.unsaved, ...cells] })
     if (judged.verdict.kind === 'unhealthy' || nowMs() - session.savedAtMs >= CHECKPOINT_MS)
       await save(release, service)
-    return { verdict: judged.verdict, fresh: hasData }
+    return { verdict: withProbes(judged.verdict, session.open.key, release, member), fresh: hasData }
   }
 
-  /** Goes on from the checkpoint after a restart: a killed runner never starts with fresh evidence. */
+  /** Who gets nothing from users is asked by us. */
+  function withProbes(verdict: Verdict, key: string, { plan }: ReleaseState, member: Member): Verdict {
+    const isAsked = isQuiet(verdict) && plan.unknown.onNoTraffic === 'advance-on-health'
+    const probes = isAsked ? probing.evidence(key, plan, member) : null
+    if (!probes) return verdict
+    const failed = probes.sent - probes.passed
+    const isFailing = probes.sent > 0 && failed * 100 > probes.sent * plan.triggers.failingHealthPercent
+    const reason = `${probes.passed} of ${probes.sent} requests of the prober passed; ${verdict.reason}`
+    return isFailing
+      ? { ...verdict, kind: 'unhealthy', rule: 'failing-health', reason, probes }
+      : { ...verdict, reason, probes }
+  }
+
+  /** Goes on from the checkpoint after a restart: a killed runner never starts with fresh evidence or fresh α. */
   async function sessionOf(release: ReleaseState, member: Member): Promise<Session> {
     const { service } = member
     const key = `${release.id}/${release.exposed[service]}`
     const known = sessions.get(service)
     if (known?.open.key === key) return known
+    if (known && isOf(known.open, release)) await save(release, service)
     const question = questionOf(release, member)
-    const times = { savedAtMs: nowMs(), answeredAtMs: nowMs() }
-    const saved = (await journal.checkpoint(`judge/${service}`)) as OpenQuestion | null
-    if (saved?.key === key) return { open: saved, question, unsaved: [], ...times }
-    const from = await observer.cells(service, null).catch(() => null)
-    const cursor = from?.next ?? { source: '', second: 0 }
-    return { open: { key, judge: judge.start(question), cursor, elapsedMs: 0 }, question, unsaved: [], ...times }
+    const saved = known?.open ?? ((await journal.checkpoint(`judge/${service}`)) as OpenQuestion | null)
+    const open =
+      saved?.key === key ? saved : await nextQuestion(key, question, member, isOf(saved, release) ? saved : null)
+    await unlessRefused(journal.saveCheckpoint(`judge/${service}`, open))
+    return { open, question, unsaved: [], savedAtMs: nowMs(), answeredAtMs: Number.NEGATIVE_INFINITY }
+  }
+
+  /** What the question before on the same candidate has read, learnt and spent is handed on. */
+  async function nextQuestion(
+    key: string,
+    question: Question,
+    { service, from }: Member,
+    previous: OpenQuestion | null,
+  ): Promise<OpenQuestion> {
+    if (previous) return { key, judge: judge.start(question, previous.judge), cursor: previous.cursor, elapsedMs: 0 }
+    const read = await observer.cells(service, null).catch(() => null)
+    const before = from && read ? countsOf(read.cells, { slot: from.slot, revision: from.revision.id }) : null
+    return { key, judge: judge.start({ ...question, before }), cursor: read?.next ?? null, elapsedMs: 0 }
   }
 
   async function save(release: ReleaseState, service: string): Promise<void> {
     const session = sessions.get(service)!
     sessions.set(service, { ...session, unsaved: [], savedAtMs: nowMs() })
-    await journal.saveCheckpoint(`judge/${service}`, session.open)
-    const sumOf = (arm: Question['control']): Counts | null =>
-      arm &&
-      session.unsaved
-        .filter((cell) => cell.slot === arm.slot && cell.revision === arm.revision)
-        .reduce((total: Counts, cell) => addCounts(total, cell), noCounts)
-    await journal.saveSample({
-      release: release.id,
-      service,
-      step: currentStep(release)?.id ?? 'end',
-      atMs: nowMs(),
-      candidate: sumOf(session.question.candidate)!,
-      control: sumOf(session.question.control),
-    })
+    await unlessRefused(journal.saveCheckpoint(`judge/${service}`, session.open))
+    const { candidate, control } = session.question
+    await unlessRefused(
+      journal.saveSample({
+        release: release.id,
+        service,
+        step: currentStep(release)?.id ?? 'end',
+        atMs: nowMs(),
+        candidate: countsOf(session.unsaved, candidate),
+        control: control && countsOf(session.unsaved, control),
+      }),
+    )
   }
 
   return {
@@ -106,9 +135,21 @@ export function createJudging(options: {
   }
 }
 
+function isOf(open: OpenQuestion | null, release: ReleaseState): open is OpenQuestion {
+  return open?.key.startsWith(`${release.id}/`) ?? false
+}
+
+function countsOf(cells: readonly Cell[], { slot, revision }: Arm): Counts {
+  return cells.filter((cell) => cell.slot === slot && cell.revision === revision).reduce<Counts>(addCounts, noCounts)
+}
+
 /** What the step that exposed the candidate left beside it decides whether there is a control. */
 function questionOf(release: ReleaseState, { service, from, to }: Member): Question {
-  const exposing = release.plan.steps.find((step) => step.id === release.exposed[service])
+  const exposures = release.plan.steps.filter(
+    (step) => (step.kind === 'shift' || step.kind === 'roll') && step.service === service,
+  )
+  const index = exposures.findIndex((step) => step.id === release.exposed[service])
+  const exposing = exposures[index]
   const analysis = release.plan.steps.find((step) => step.kind === 'analyse' && step.service === service)
   const oldServes =
     exposing?.kind === 'roll' || (exposing?.kind === 'shift' && from && (exposing.shares[from.slot] ?? 0) > 0)
@@ -117,5 +158,8 @@ function questionOf(release: ReleaseState, { service, from, to }: Member): Quest
     candidate: { slot: to.slot, revision: to.revision.id },
     control: from && oldServes ? { slot: from.slot, revision: from.revision.id } : null,
     monitorMs: analysis?.kind === 'analyse' ? analysis.monitorMs : 0,
+    stage: { index, count: exposures.length },
+    candidates: release.plan.members.length,
+    ...(exposing?.kind === 'shift' && { weightPercent: exposing.shares[to.slot] ?? 0 }),
   }
 }

@@ -17,10 +17,10 @@ export async function recover(options: {
   name: string
   version: string
   signal: AbortSignal
-}): Promise<{ state: EnvironmentState; watch: Watch; epoch: number }> {
+}): Promise<{ state: EnvironmentState; watch: Watch; epoch: number } | 'superseded'> {
   const { journal, platform, clock, name, version, signal } = options
   const epoch = await journal.takeEpoch({ name, moodify: version })
-  await stamp(platform, epoch, clock, signal)
+  if ((await stamp(platform, epoch, clock, signal)) === 'superseded') return 'superseded'
   const state = fold(await journal.read())
   const saved = (await journal.checkpoint('watch')) as Pick<Watch, 'key' | 'monitorMs'> | null
   const watch = saved?.key === watchKey(state) ? { ...noWatch, ...saved } : noWatch
@@ -28,17 +28,24 @@ export async function recover(options: {
 }
 
 /** A part of the platform that is down is waited for: nothing may be written before it knows the epoch. */
-async function stamp(platform: Platform, epoch: number, clock: Clock, signal: AbortSignal): Promise<void> {
+async function stamp(
+  platform: Platform,
+  epoch: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<'stamped' | 'superseded'> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       await platform.workloads.takeEpoch(epoch)
       await platform.traffic.takeEpoch(epoch)
-      return
+      return 'stamped'
     } catch (error) {
-      if (!(error instanceof OperatingError) || error.code === 'STALE_EPOCH') throw error
+      if (!(error instanceof OperatingError)) throw error
+      if (error.code === 'STALE_EPOCH') return 'superseded'
       await clock.sleep(Math.min(2000, 100 * attempt), signal)
     }
   }
+  return 'superseded'
 }
 
 /** Monitor time survives a kill up to the last checkpoint; what is lost is monitored again. */
@@ -47,6 +54,13 @@ export function watchKeeper(journal: Journal, clock: Clock): (watch: Watch) => P
   return async ({ key, monitorMs }) => {
     if (monitorMs === 0 || clock.monotonicMs() - savedAtMs < WATCH_CHECKPOINT_MS) return
     savedAtMs = clock.monotonicMs()
-    await journal.saveCheckpoint('watch', { key, monitorMs })
+    await unlessRefused(journal.saveCheckpoint('watch', { key, monitorMs }))
   }
+}
+
+/** A checkpoint that the journal refuses makes a restart later, never earlier: no reason to stop a release. */
+export async function unlessRefused(saving: Promise<void>): Promise<void> {
+  await saving.catch((error: unknown) => {
+    if (!(error instanceof OperatingError)) throw error
+  })
 }

@@ -11,7 +11,7 @@ import type { Clock } from '../effects/ports/clock.ts'
 import { decide, type Input } from '../engine/decide.ts'
 import { evolve } from '../engine/evolve.ts'
 import { violations } from '../engine/invariants.ts'
-import type { Decision } from '../engine/record.ts'
+import type { Decision, RecordKind } from '../engine/record.ts'
 import type { EnvironmentState } from '../engine/state.ts'
 import type { Watch } from '../engine/watch.ts'
 import { OperatingError } from '../errors/catalogue.ts'
@@ -21,6 +21,7 @@ import { moveToStable } from './emergency.ts'
 import { createInputs } from './inputs.ts'
 import { createJudging } from './judging.ts'
 import type { World } from './perform.ts'
+import { createProbing } from './probing.ts'
 import { recover, watchKeeper } from './recover.ts'
 
 export interface RunnerOptions extends World {
@@ -44,24 +45,28 @@ export type RunnerEnd = 'idle' | 'superseded' | 'stopped'
 
 export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
   const { journal, clock, signal } = options
-  const { epoch, ...recovered } = await recover(options)
+  const recovered = await recover(options)
+  if (recovered === 'superseded') return signal.aborted ? 'stopped' : 'superseded'
+  const { epoch } = recovered
   let state: EnvironmentState = recovered.state
   let watch: Watch = recovered.watch
   const background = createBackground({ ...options, epoch })
-  const judging = createJudging({ ...options, observer: options.platform.observer, nowMs: () => clock.monotonicMs() })
+  const nowMs = () => clock.monotonicMs()
+  const { observer, checks } = options.platform
+  const judging = createJudging({ ...options, observer, probing: createProbing({ checks, nowMs }), nowMs })
   const keepWatch = watchKeeper(journal, clock)
   const inputs = createInputs({ ...options, background, judging })
 
-  while (!signal.aborted) {
+  while (!background.mayStop()) {
     const { input, snapshot } = await inputs.next(state)
-    if (input === 'idle') return 'idle'
+    if (input === 'idle') return signal.aborted ? 'stopped' : 'idle'
     if (input === 'superseded') return 'superseded'
     try {
       await walk(input, snapshot)
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error
       if (error.code === 'STALE_EPOCH') return 'superseded'
-      await moveToStable({ ...options, state, snapshot, epoch, because: error })
+      await moveToStable({ ...options, state, epoch, because: error })
     }
     await keepWatch(watch)
   }
@@ -71,7 +76,7 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
   async function walk(input: Input, snapshot: Snapshot): Promise<void> {
     let next = input
     for (;;) {
-      const decided = decide(state, watch, next)
+      const decided = decide(state, { ...watch, performing: background.performing() }, next)
       watch = decided.watch
       const committed = await commitAll(decided.decisions, snapshot)
       if (!committed || next.kind !== 'tick') return
@@ -98,6 +103,7 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
     options.probe?.(`after append ${kinds}`)
     for (const record of records) {
       state = evolve(state, record)
+      if (changesStep.includes(record.body.kind)) inputs.stepChanged()
       background.follow(state, record.body)
     }
   }
@@ -107,6 +113,8 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
     return state.release?.id ?? (started?.body.kind === 'releaseStarted' ? started.body.release : null)
   }
 }
+
+const changesStep: readonly RecordKind[] = ['releaseStarted', 'stepStarted', 'stepFinished', 'turnedBack']
 
 function violation(predicate: string): Decision {
   return { body: { kind: 'violated', predicate }, reason: `stopped before it was done: ${predicate}`, actor: MOODIFY }

@@ -7,8 +7,11 @@ import { type Context, readWhatIsWhole } from './context.ts'
  *
  * @throws OperatingError UNKNOWN_RELEASE
  */
-export async function explain(context: Context, release?: string): Promise<readonly JournalRecord[]> {
-  const { records } = await readWhatIsWhole(context)
+export async function explain(
+  context: Context,
+  release?: string,
+): Promise<{ readonly records: readonly JournalRecord[]; readonly damage: string | null }> {
+  const { records, damage } = await readWhatIsWhole(context)
   const started = records.flatMap(({ body }) => (body.kind === 'releaseStarted' ? [body.release] : []))
   const wanted = release ?? started.at(-1)
   if (!wanted || !started.includes(wanted)) {
@@ -21,7 +24,8 @@ export async function explain(context: Context, release?: string): Promise<reado
   }
   const mine = records.filter((record) => record.release === wanted)
   const [first, last] = [mine[0]!.seq, mine.at(-1)!.seq]
-  return records.filter(
+  const told = records.filter(
     ({ seq, release: of, body }) => of === wanted || (body.kind === 'epochTaken' && seq > first && seq < last),
   )
+  return { records: told, damage }
 }

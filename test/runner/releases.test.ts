@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fakeEnvironment } from '../support/fake-environment.ts'
+import { fakeEnvironment, Killed } from '../support/fake-environment.ts'
 
 async function withStable(options: Parameters<typeof fakeEnvironment>[0] = {}) {
   const environment = fakeEnvironment(options)
@@ -188,7 +188,11 @@ hooks: { before: { run: ./migrate.sh, onUnknown: ${onUnknown} } }
   it('whose result was lost with the runner waits for a person, and resume --done goes on', async () => {
     const environment = fakeEnvironment({ config: config('ask') })
     await environment.deploy('v1')
-    await environment.runUntil((point) => point === 'before effect runHook')
+    let intents = 0
+    const dies = (point: string) => {
+      if (point === 'after append stepStarted' && ++intents === 2) throw new Killed()
+    }
+    await expect(environment.run({ probe: dies })).rejects.toBeInstanceOf(Killed)
     await environment.runUntil((point) => point.includes('after append waiting'))
     expect((await environment.state()).release?.wait).toMatchObject({
       needsPerson: true,
@@ -198,6 +202,20 @@ hooks: { before: { run: ./migrate.sh, onUnknown: ${onUnknown} } }
     await environment.run()
     expect(await environment.stableVersion()).toBe('v1')
     expect(environment.hooks.ran.length).toBeLessThanOrEqual(1)
+  })
+
+  it('under way when the runner is told to stop are heard to their end, and the next runner goes on', async () => {
+    const environment = fakeEnvironment({ config: config('ask') })
+    await environment.deploy('v1')
+    const stop = new AbortController()
+    const probe = (point: string) => {
+      if (point === 'before effect runHook') stop.abort()
+    }
+    expect(await environment.run({ signal: stop.signal, probe })).toBe('stopped')
+    expect((await environment.state()).release).not.toBe(null)
+    await environment.run()
+    expect(await environment.stableVersion()).toBe('v1')
+    expect(environment.hooks.ran).toHaveLength(1)
   })
 
   it('that fail before traffic end the release without touching anything', async () => {

@@ -53,7 +53,7 @@ export function localPlatform({ paths, environment, config }: LocalPlatformOptio
     workloads: localWorkloads(supervisor, observe, paths, environment, config),
     traffic: localTraffic(front, environment),
     observer: localObserver(front, observe, environment),
-    checks: localChecks(observe, environment),
+    checks: localChecks(observe, environment, config),
     close() {
       supervisor.close()
       front.close()
@@ -166,8 +166,8 @@ export async function nextCells(
 
 const FROM_THE_START = -1
 
-function localChecks(observe: () => Promise<SupervisorSnapshot>, environment: EnvironmentName): Checks {
-  return {
+function localChecks(observe: () => Promise<SupervisorSnapshot>, environment: EnvironmentName, config: Config): Checks {
+  const checks: Checks = {
     async smoke({ service, slot, tests }, signal) {
       const known = environmentIn(await observe(), environment).services[service]?.slots[slot]
       const current = known?.replicas.filter(({ revision }) => revision === known.desiredRevision) ?? []
@@ -181,7 +181,29 @@ function localChecks(observe: () => Promise<SupervisorSnapshot>, environment: En
       }
       return results
     },
+
+    async probe(target, signal) {
+      const direct = await checks.smoke(target, signal)
+      const { port } = environmentIn(await observe(), environment).front
+      const route = config.services.find(({ name }) => name === target.service)
+      const results = [...direct]
+      for (const test of target.tests) {
+        const path = route && publicPath(route, test.path)
+        if (!path) continue
+        const pinned = { ...test, path, headers: { ...test.headers, [SLOT_HEADER]: target.slot } }
+        results.push(await smokeOne(pinned, port, signal))
+      }
+      return results
+    },
   }
+  return checks
+}
+
+/** Where the front offers a path of a service; null where it does not. */
+function publicPath({ path: prefix, stripPath }: { path: string; stripPath: boolean }, path: string): string | null {
+  if (prefix === '/') return path
+  if (stripPath) return `${prefix}${path}`
+  return path === prefix || path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}?`) ? path : null
 }
 
 /** Every ready replica is asked; the first that does not pass speaks for all. */

@@ -88,6 +88,11 @@ export interface Platform {
 export interface Checks {
   /** Sends a service's smoke tests to a slot's direct address. */
   smoke(target: SlotTarget & { tests: readonly SmokeRequest[] }, signal: AbortSignal): Promise<readonly SmokeResult[]>
+  /**
+   * For quiet systems: the same requests to the slot's direct address and, pinned to the slot, through the real
+   * route. They are in no count of users' requests. Left out where a platform cannot.
+   */
+  probe?(target: SlotTarget & { tests: readonly SmokeRequest[] }, signal: AbortSignal): Promise<readonly SmokeResult[]>
 }
 
 export interface SmokeRequest {

@@ -1,7 +1,7 @@
 // When a started step is done: facts are compared with what it wanted. Level-triggered: only the newest
 // snapshot counts, a missed one changes nothing.
 import { drainRule } from '../../domain/drain.ts'
-import type { Verdict } from '../../domain/verdict.ts'
+import { isQuiet, type Verdict } from '../../domain/verdict.ts'
 import type { Step } from '../../plan/plan.ts'
 import type { Cause, RecordBody, Wait } from '../record.ts'
 import { type EnvironmentState, emptyService, isReleased, type ReleaseState } from '../state.ts'
@@ -103,10 +103,13 @@ function shiftArrival(
   )
 }
 
-function sameShares(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
+export function sameShares(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean {
   const slots = new Set([...Object.keys(a), ...Object.keys(b)])
   return [...slots].every((slot) => (a[slot] ?? 0) === (b[slot] ?? 0))
 }
+
+/** Requests of the prober that show a candidate without traffic to be well. */
+const ENOUGH_PROBES = 3
 
 function analyseArrival(
   release: ReleaseState,
@@ -118,10 +121,18 @@ function analyseArrival(
   const { unknown } = release.plan
   const deadlineMs = step.monitorMs + unknown.unknownMs
   const timeIsOver = watch.monitorMs >= step.monitorMs
+  const missing = timeIsOver ? unseen(tick) : null
+  if (missing) return missing
   if (timeIsOver && verdict?.kind === 'healthy') {
     return { kind: 'arrived', by: 'verdict', reason: verdict.reason, verdict }
   }
-  if (timeIsOver && verdict && isQuiet(verdict) && unknown.onNoTraffic === 'advance-on-health') {
+  if (
+    timeIsOver &&
+    verdict &&
+    isQuiet(verdict) &&
+    isAnswering(verdict) &&
+    unknown.onNoTraffic === 'advance-on-health'
+  ) {
     const reason = `no traffic to judge by: advanced on health checks alone, as onNoTraffic says (${verdict.reason})`
     return { kind: 'arrived', by: 'policy', reason, verdict }
   }
@@ -148,9 +159,9 @@ function analyseArrival(
   )
 }
 
-/** Nothing at all was sent to the candidate. */
-function isQuiet(verdict: Verdict): boolean {
-  return verdict.kind === 'unknown' && verdict.rule === 'minimum-requests' && (verdict.evidence?.units ?? 0) === 0
+/** Where there is a prober, enough of its requests must have passed; elsewhere the replicas' own checks have to do. */
+function isAnswering({ probes }: Verdict): boolean {
+  return probes === undefined || (probes.sent >= ENOUGH_PROBES && probes.passed === probes.sent)
 }
 
 function drainArrival(step: Extract<Step, { kind: 'drain' }>, tick: Tick): Arrival {

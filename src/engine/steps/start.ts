@@ -40,8 +40,10 @@ function applyStart(step: Extract<Step, { kind: 'apply' }>, tick: Tick): Start {
   if (missing) return missing
   const facts = tick.snapshot.services[step.service]
   const share = facts?.route.shares[step.placement.slot] ?? 0
-  const running = facts?.slots[step.placement.slot]?.desiredRevision
-  if (share > 0 && running && running !== step.placement.revision.id) {
+  const slot = facts?.slots[step.placement.slot]
+  const running = slot?.desiredRevision
+  const serves = share > 0 && readyReplicas(slot) > 0
+  if (serves && running && running !== step.placement.revision.id) {
     return {
       kind: 'fails',
       reason: `${step.placement.slot} carries ${share} % of the traffic with another revision; nothing was overwritten`,
@@ -79,6 +81,9 @@ function shiftStart(release: ReleaseState, step: Extract<Step, { kind: 'shift' }
   )
 }
 
+/** What still gets traffic this long after its drain time will not stop by itself. */
+const FOLLOW_MS = 10_000
+
 /** The drain rule owns when anything may be ended. */
 function retireStart(state: EnvironmentState, step: Extract<Step, { kind: 'retire' }>, tick: Tick): Start {
   const missing = unseen(tick)
@@ -92,7 +97,7 @@ function retireStart(state: EnvironmentState, step: Extract<Step, { kind: 'retir
   const answer = drainRule(rotationOf(tick.snapshot, step.service, step.slot), step.drainMs)
   return answer.mayEnd
     ? go
-    : blockedOn(wait(`draining ${step.slot}: ${answer.reason}`, null, 'it goes on when drained'), false)
+    : blockedOn(wait(`draining ${step.slot}: ${answer.reason}`, step.drainMs + FOLLOW_MS, 'it is said again'), false)
 }
 
 /** What the data plane says of a slot. One that it has never heard of has never received anything. */

@@ -1,4 +1,4 @@
-import { type Context, readWhatIsWhole } from '../../../verbs/context.ts'
+import { readWhatIsWhole } from '../../../verbs/context.ts'
 import { explain } from '../../../verbs/explain.ts'
 import { status } from '../../../verbs/status.ts'
 import { historyRows } from '../../projections/history.ts'
@@ -24,8 +24,8 @@ export const statusAction = (compose: Compose) =>
 
 export const explainAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output, _flags, release) => {
-    await sayDamage(context)
-    const records = await explain(context, release)
+    const { records, damage } = await explain(context, release)
+    sayDamage(damage)
     output.document(records.map((record) => JSON.parse(eventJson(record))))
     output.line(explainText(records, output.style, { width: output.width }))
     return 0
@@ -33,16 +33,16 @@ export const explainAction = (compose: Compose) =>
 
 export const historyAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output) => {
-    await sayDamage(context)
-    const rows = historyRows((await readWhatIsWhole(context)).records)
+    const { records, damage } = await readWhatIsWhole(context)
+    sayDamage(damage)
+    const rows = historyRows(records)
     output.document(rows)
     output.line(historyText(rows, output.style, { width: output.width }))
     return 0
   })
 
 /** On standard error: with --json the other one has a shape of its own. */
-async function sayDamage(context: Context): Promise<void> {
-  const { damage } = await readWhatIsWhole(context)
+function sayDamage(damage: string | null): void {
   if (damage !== null) process.stderr.write(`warning: ${damage}; what stands here ends before it\n`)
 }
 
