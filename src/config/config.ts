@@ -73,11 +73,15 @@ export interface Settings {
     /** Rising percentages that end with 100. */
     readonly weights: readonly number[]
     readonly stageMs: number
+    /** Advance as soon as the evidence is there, before the stage's time is over. */
+    readonly early: boolean
   }
   readonly blueGreen: {
     readonly monitorMs: number
     /** Wait for `moodify promote` before the switch. */
     readonly approval: boolean
+    /** Share of the traffic that is compared for the monitor time before the switch; 0 is none. */
+    readonly preSwitchPercent: number
   }
   readonly rolling: {
     readonly monitorMs: number

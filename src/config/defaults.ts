@@ -30,8 +30,8 @@ export const defaults = {
   },
   smoke: { status: 200 },
   environment: { platform: 'local', listen: 0, strategy: 'blue-green' },
-  canary: { profile: 'progressive', weights: profiles.progressive.weights, stageSeconds: 300 },
-  blueGreen: { monitorSeconds: 300, approval: false },
+  canary: { profile: 'progressive', weights: profiles.progressive.weights, stageSeconds: 300, early: false },
+  blueGreen: { monitorSeconds: 300, approval: false, preSwitchPercent: 0 },
   rolling: { monitorSeconds: 300, minReadySeconds: 10 },
   triggers: {
     mode: 'sequential',

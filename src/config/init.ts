@@ -199,11 +199,13 @@ const settingsText = `# A share of the traffic that grows in stages. Profiles: p
 #canary:
 #  profile: ${canary.profile}
 #  stageSeconds: ${canary.stageSeconds}
+#  early: ${canary.early}
 
 # All traffic at once, watched for this long; with approval the switch waits for moodify promote.
 #blueGreen:
 #  monitorSeconds: ${blueGreen.monitorSeconds}
 #  approval: ${blueGreen.approval}
+#  preSwitchPercent: ${blueGreen.preSwitchPercent}
 
 # One replica after the other, each ready for this long before the next.
 #rolling:

@@ -116,7 +116,11 @@ function settings(top: WrittenSettings, own: WrittenSettings): Settings {
   const webhook = { ...top.notify, ...own.notify }.webhook ?? null
   return {
     canary: canary(top.canary ?? {}, own.canary ?? {}),
-    blueGreen: { monitorMs: toMs(blueGreen.monitorSeconds), approval: blueGreen.approval },
+    blueGreen: {
+      monitorMs: toMs(blueGreen.monitorSeconds),
+      approval: blueGreen.approval,
+      preSwitchPercent: blueGreen.preSwitchPercent,
+    },
     rolling: { monitorMs: toMs(rolling.monitorSeconds), minReadyMs: toMs(rolling.minReadySeconds) },
     triggers: {
       mode: triggers.mode,
@@ -160,6 +164,7 @@ function canary(top: WrittenCanary, own: WrittenCanary): Settings['canary'] {
     profile: nearer.weights ? 'custom' : profile,
     weights: nearer.weights ?? profiles[profile].weights,
     stageMs: stageSeconds === undefined ? profiles[profile].stageMs : toMs(stageSeconds),
+    early: own.early ?? top.early ?? defaults.canary.early,
   }
 }
 

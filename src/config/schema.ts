@@ -194,6 +194,11 @@ export const settingsShape = {
         'How long each weight is watched before the next. Default: that of the profile.',
         defaults.canary.stageSeconds,
       ),
+      early: optional(
+        flag(),
+        'Whether a stage ends as soon as the new version has shown itself, before its time is over (`triggers.mode: sequential`).',
+        defaults.canary.early,
+      ),
     }).meta({ id: 'canary' }),
     'A share of the traffic that grows in stages.',
   ),
@@ -205,6 +210,11 @@ export const settingsShape = {
         defaults.blueGreen.monitorSeconds,
       ),
       approval: optional(flag(), 'Whether the switch waits for `moodify promote`.', defaults.blueGreen.approval),
+      preSwitchPercent: optional(
+        whole('a whole percentage', 0, 50),
+        'Share of the traffic, in percent, that the new version gets for the monitor time before the switch, so that it is compared with the old one while both serve. 0 is none.',
+        defaults.blueGreen.preSwitchPercent,
+      ),
     }).meta({ id: 'blueGreen' }),
     'All traffic at once, after the new version has been checked beside the old one.',
   ),

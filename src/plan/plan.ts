@@ -41,6 +41,8 @@ export type Step =
       readonly kind: 'analyse'
       readonly weightPercent: number
       readonly monitorMs: number
+      /** It ends as soon as the verdict is healthy. */
+      readonly early?: boolean
     })
   /** Replaces the replicas of a slot by those of a revision, one by one, and waits for the last. */
   | (MemberStep & {

@@ -30,7 +30,7 @@ export function stepInWords(step: Step): string {
     case 'shift':
       return `send ${step.service} traffic: ${sharesInWords(step.shares)}`
     case 'analyse':
-      return `judge ${step.service} at ${step.weightPercent} % for ${durationInWords(step.monitorMs)}`
+      return `judge ${step.service} at ${step.weightPercent} % for ${durationInWords(step.monitorMs)}${step.early ? ', or until it has shown itself' : ''}`
     case 'roll':
       return `roll ${step.service} in ${step.placement.slot} to ${step.placement.revision.version}, one replica at a time`
     case 'flip':

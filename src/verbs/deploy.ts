@@ -61,6 +61,7 @@ function withOptions(settings: Settings, { weights, profile, monitorSeconds }: D
   return {
     ...settings,
     canary: {
+      ...settings.canary,
       profile: profile ?? settings.canary.profile,
       weights: weights ?? named?.weights ?? settings.canary.weights,
       stageMs: monitorMs ?? named?.stageMs ?? settings.canary.stageMs,

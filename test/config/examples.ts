@@ -62,8 +62,8 @@ services:
 environments:
   staging: { strategy: rolling, canary: { weights: [5, 100] }, waits: { onUnknown: rollback }, hooks: { before: null } }
   production: { platform: local, listen: 8080, strategy: canary, canary: { stageSeconds: 60 }, notify: { webhook: null } }
-canary: { profile: staged }
-blueGreen: { monitorSeconds: 30, approval: true }
+canary: { profile: staged, early: true }
+blueGreen: { monitorSeconds: 30, approval: true, preSwitchPercent: 5 }
 rolling: { monitorSeconds: 40, minReadySeconds: 0 }
 triggers:
   mode: threshold

@@ -6,7 +6,12 @@ describe('defaults', () => {
   const { settings, ...environment } = environments['production']!
 
   test('config: without settings a canary goes 10, 25, 50, 100 with 300 s a stage, as the runbook says', () => {
-    expect(settings.canary).toEqual({ profile: 'progressive', weights: [10, 25, 50, 100], stageMs: 300_000 })
+    expect(settings.canary).toEqual({
+      profile: 'progressive',
+      weights: [10, 25, 50, 100],
+      stageMs: 300_000,
+      early: false,
+    })
   })
 
   test('config: without settings the triggers are those of the runbook', () => {
@@ -20,7 +25,7 @@ describe('defaults', () => {
 
   test('config: without settings everything else has the documented default', () => {
     expect(settings).toMatchObject({
-      blueGreen: { monitorMs: 300_000, approval: false },
+      blueGreen: { monitorMs: 300_000, approval: false, preSwitchPercent: 0 },
       rolling: { monitorMs: 300_000, minReadyMs: 10_000 },
       triggers: {
         mode: 'sequential',
@@ -120,8 +125,8 @@ describe('a file that sets everything', () => {
 
   test('config: an environment sees the settings of the top level where it has none of its own', () => {
     expect(production!.settings).toEqual({
-      canary: { profile: 'staged', weights: [10, 50, 100], stageMs: 60_000 },
-      blueGreen: { monitorMs: 30_000, approval: true },
+      canary: { profile: 'staged', weights: [10, 50, 100], stageMs: 60_000, early: true },
+      blueGreen: { monitorMs: 30_000, approval: true, preSwitchPercent: 5 },
       rolling: { monitorMs: 40_000, minReadyMs: 0 },
       triggers: {
         mode: 'threshold',
@@ -155,7 +160,7 @@ describe('a file that sets everything', () => {
   })
 
   test('config: an environment’s weights replace the top level’s profile, and null turns a hook off', () => {
-    expect(staging!.settings.canary).toEqual({ profile: 'custom', weights: [5, 100], stageMs: 300_000 })
+    expect(staging!.settings.canary).toEqual({ profile: 'custom', weights: [5, 100], stageMs: 300_000, early: true })
     expect(staging!.settings.waits).toMatchObject({ onUnknown: 'rollback', readyMs: 60_000 })
     expect(Object.keys(staging!.settings.hooks)).toEqual(['afterSwitch'])
     expect(staging!.settings.notify).toEqual({ webhook: 'https://example.com/hook' })

@@ -37,5 +37,8 @@ it('a quiet system advances when the requests of the prober pass, and says so', 
 it('a quiet system goes back when the requests of the prober fail', async () => {
   const environment = await quiet(() => false)
   expect(await environment.stableVersion()).toBe('v1')
-  expect((await environment.state()).last?.cause).toMatchObject({ kind: 'verdict', verdict: { rule: 'failing-health' } })
+  expect((await environment.state()).last?.cause).toMatchObject({
+    kind: 'verdict',
+    verdict: { rule: 'failing-health' },
+  })
 })

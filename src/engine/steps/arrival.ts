@@ -120,7 +120,8 @@ function analyseArrival(
   const verdict = tick.verdicts[step.service]?.verdict ?? null
   const { unknown } = release.plan
   const deadlineMs = step.monitorMs + unknown.unknownMs
-  const timeIsOver = watch.monitorMs >= step.monitorMs
+  const isShown = step.early === true && verdict?.kind === 'healthy'
+  const timeIsOver = watch.monitorMs >= step.monitorMs || isShown
   const missing = timeIsOver ? unseen(tick) : null
   if (missing) return missing
   if (timeIsOver && verdict?.kind === 'healthy') {

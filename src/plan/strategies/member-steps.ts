@@ -27,8 +27,12 @@ export const blueGreen: MemberSteps = (input) => {
         },
       ]
     : []
+  const { preSwitchPercent, monitorMs } = settings.blueGreen
+  const preSwitch =
+    preSwitchPercent > 0 ? [shiftPart(input, preSwitchPercent), analyse(input, preSwitchPercent, monitorMs)] : []
   return [
     ...readySteps(input),
+    ...preSwitch,
     ...approval,
     shiftAll(input),
     analyse(input, 100, settings.blueGreen.monitorMs),
@@ -42,9 +46,14 @@ export const canary: MemberSteps = (input) => {
   const { settings } = input
   const stages = settings.canary.weights.flatMap((weight) => [
     weight === 100 ? shiftAll(input) : shiftPart(input, weight),
-    analyse(input, weight, settings.canary.stageMs),
+    { ...analyse(input, weight, settings.canary.stageMs), ...earlyOf(settings) },
   ])
   return [...readySteps(input), ...stages, flip(input), ...drainOld(input)]
+}
+
+/** Limits on a window are met from the first moment on: only tests can show something early. */
+function earlyOf({ canary: { early }, triggers }: Settings): { early: true } | null {
+  return early && triggers.mode === 'sequential' ? { early } : null
 }
 
 /** The replicas of the live slot replaced one by one. */
