@@ -61,6 +61,7 @@ export interface PostedCommand {
 export interface Sample {
   readonly release: string
   readonly service: string
+  /** The step that gave the candidate its share. */
   readonly step: string
   /** Monotonic milliseconds of the runner; differences only. */
   readonly atMs: number

@@ -5,7 +5,7 @@ import { emptySlot, type Snapshot } from '../domain/snapshot.ts'
 import { isQuiet, type Verdict } from '../domain/verdict.ts'
 import type { CellCursor, Observer } from '../effects/ports/platform.ts'
 import { isJudged } from '../engine/decide.ts'
-import { currentStep, type EnvironmentState, type ReleaseState } from '../engine/state.ts'
+import type { EnvironmentState, ReleaseState } from '../engine/state.ts'
 import type { Tick } from '../engine/watch.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Member } from '../plan/plan.ts'
@@ -115,7 +115,7 @@ export function createJudging(options: {
       journal.saveSample({
         release: release.id,
         service,
-        step: currentStep(release)?.id ?? 'end',
+        step: session.open.key.slice(release.id.length + 1),
         atMs: nowMs(),
         candidate: countsOf(session.unsaved, candidate),
         control: control && countsOf(session.unsaved, control),
