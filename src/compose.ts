@@ -4,7 +4,7 @@ import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { guardrails } from './analysis/guardrails.ts'
+import { judgeByMode } from './analysis/judges.ts'
 import type { Config } from './config/config.ts'
 import { findConfig, loadConfig } from './config/load.ts'
 import type { Actor } from './domain/names.ts'
@@ -65,7 +65,7 @@ export async function composeRunner(root: string, environmentName: string, signa
     clock,
     hooks: shellHooks({ directory: config.root }),
     notifierFor: (webhook) => webhookNotifier({ url: webhook, clock }),
-    judge: guardrails,
+    judge: judgeByMode,
     name: `pid ${process.pid} on ${hostname()}`,
     version: VERSION,
     idleMs: RUNNER_IDLE_MS,

@@ -1,7 +1,11 @@
 // argv → exit code.
 import { composeContext, composeRunner } from './compose.ts'
 import { frontFromArguments, runFront } from './effects/local/front/main.ts'
+import { buildOf } from './effects/local/supervisor/launch.ts'
 import { runSupervisor, supervisorFromArguments } from './effects/local/supervisor/main.ts'
+import { NOT_AGAIN } from './effects/local/supervisor/runner-keeper.ts'
+import { OperatingError } from './errors/catalogue.ts'
+import { JournalDamaged } from './journal/journal.ts'
 import { VERSION } from './version.ts'
 import { runCommandLine } from './views/cli/program.ts'
 
@@ -11,12 +15,13 @@ const internals: Readonly<Record<string, (argv: readonly string[]) => Promise<nu
     await runSupervisor({
       ...supervisorFromArguments(argv),
       version: VERSION,
+      build: thisBuild(),
       command: [process.execPath, process.argv[1]!],
     })
     return 0
   },
   async front(argv) {
-    await runFront({ ...frontFromArguments(argv), version: VERSION })
+    await runFront({ ...frontFromArguments(argv), version: VERSION, build: thisBuild() })
     return 0
   },
   async runner(argv) {
@@ -27,10 +32,18 @@ const internals: Readonly<Record<string, (argv: readonly string[]) => Promise<nu
     })
     const stop = new AbortController()
     process.once('SIGTERM', () => stop.abort())
-    const end = await composeRunner(values.root!, values.environment!, stop.signal)
-    return end === 'stopped' ? 143 : 0
+    try {
+      const end = await composeRunner(values.root!, values.environment!, stop.signal)
+      return end === 'stopped' ? 143 : 0
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error
+      console.error(`error ${error.code}: ${error.message}`)
+      return error instanceof JournalDamaged ? NOT_AGAIN : error.exitCode
+    }
   },
 }
+
+const thisBuild = (): string => buildOf(VERSION, process.argv[1]!)
 
 const [first, second, ...rest] = process.argv.slice(2)
 const internal = first === 'internal' ? internals[second ?? ''] : undefined

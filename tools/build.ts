@@ -1,4 +1,5 @@
-// One file for start-up time and for the embedded platform, which copies it out of the repository.
+// One file for start-up time and for the embedded platform, which copies it out of the repository. An argument is
+// where it goes instead of dist/.
 import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -9,7 +10,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 if (version !== VERSION)
   throw new Error(`src/version.ts says ${VERSION}, package.json says ${version}: make them the same`)
 
-const outfile = join(root, 'dist', 'moodify.mjs')
+const outfile = process.argv[2] ?? join(root, 'dist', 'moodify.mjs')
 await build({
   entryPoints: [join(root, 'src', 'main.ts')],
   outfile,

@@ -60,7 +60,7 @@ const checks: readonly Check[] = [
 ]
 
 function importRules(): Promise<Outcome> {
-  const folders = ['src', 'demo', 'tools', 'bench'].filter((folder) => existsSync(join(root, folder)))
+  const folders = ['src', 'demo', 'tools'].filter((folder) => existsSync(join(root, folder)))
   const options = ['--config', '.dependency-cruiser.mjs', '--output-type', 'err-long']
   return tool('dependency-cruiser/bin/dependency-cruiser.mjs', ...options, ...folders)
 }

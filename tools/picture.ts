@@ -5,7 +5,14 @@
 // Understands what the program prints: bold, dim and the eight colours.
 const CELL = { width: 8.4, height: 18 }
 const PADDING = 16
-const colours: Readonly<Record<number, string>> = { 31: '#ff7b72', 32: '#7ee787', 33: '#e3b341', 34: '#79c0ff', 35: '#d2a8ff', 36: '#76e3ea' }
+const colours: Readonly<Record<number, string>> = {
+  31: '#ff7b72',
+  32: '#7ee787',
+  33: '#e3b341',
+  34: '#79c0ff',
+  35: '#d2a8ff',
+  36: '#76e3ea',
+}
 
 interface Look {
   readonly bold: boolean
@@ -16,17 +23,25 @@ interface Look {
 const plain: Look = { bold: false, dim: false, colour: '#e6edf3' }
 
 function restyle(look: Look, codes: readonly number[]): Look {
-  return codes.reduce((now, code) => {
-    if (code === 0) return plain
-    if (code === 1) return { ...now, bold: true }
-    if (code === 2) return { ...now, dim: true }
-    if (code === 22) return { ...now, bold: false, dim: false }
-    if (code === 39) return { ...now, colour: plain.colour }
-    return colours[code] ? { ...now, colour: colours[code] } : now
-  }, look)
+  return codes.reduce(changed, look)
 }
 
-function escape(text: string): string {
+function changed(look: Look, code: number): Look {
+  switch (code) {
+    case 0:
+      return plain
+    case 1:
+      return { ...look, bold: true }
+    case 2:
+      return { ...look, dim: true }
+    case 22:
+      return { ...look, bold: false, dim: false }
+    default:
+      return { ...look, colour: code === 39 ? plain.colour : (colours[code] ?? look.colour) }
+  }
+}
+
+function escapeXml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }
 
@@ -46,7 +61,7 @@ function lineToSvg(line: string, row: number): string {
     for (const { 0: word, index } of part.matchAll(/\S+(?: \S+)*/g)) {
       const x = PADDING + (column + index) * CELL.width
       const style = `fill="${look.colour}"${look.bold ? ' font-weight="bold"' : ''}${look.dim ? ' opacity="0.65"' : ''}`
-      runs.push(`<text x="${x.toFixed(1)}" y="${PADDING + row * CELL.height + 13}" ${style}>${escape(word)}</text>`)
+      runs.push(`<text x="${x.toFixed(1)}" y="${PADDING + row * CELL.height + 13}" ${style}>${escapeXml(word)}</text>`)
     }
     column += part.length
   }

@@ -75,12 +75,17 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
   /** Takes one input, and with a tick as many steps as its snapshot allows. */
   async function walk(input: Input, snapshot: Snapshot): Promise<void> {
     let next = input
+    let agedAtMs = clock.monotonicMs()
     for (;;) {
       const decided = decide(state, { ...watch, performing: background.performing() }, next)
       watch = decided.watch
       const committed = await commitAll(decided.decisions, snapshot)
       if (!committed || next.kind !== 'tick') return
-      next = { ...next, elapsedMs: 0, verdicts: await judging.verdicts(state, snapshot, 0) }
+      const verdicts = await judging.verdicts(state, snapshot, 0)
+      // A slow append makes the snapshot old too.
+      const observedAgoMs = next.snapshot.observedAgoMs + clock.monotonicMs() - agedAtMs
+      agedAtMs = clock.monotonicMs()
+      next = { ...next, elapsedMs: 0, snapshot: { ...next.snapshot, observedAgoMs }, verdicts }
     }
   }
 

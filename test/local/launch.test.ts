@@ -41,7 +41,7 @@ test('launch: a supervisor that does not start is reported with the last lines o
   const { folder, bundle, paths } = project()
   writeFileSync(bundle, 'console.error("no room on the disk"); process.exit(4)')
   const command = [process.execPath, bundle]
-  await expect(ensureSupervisor({ paths, root: folder, version: 'test', command })).rejects.toMatchObject({
+  await expect(ensureSupervisor({ paths, root: folder, build: 'test', command })).rejects.toMatchObject({
     code: 'PLATFORM_FAILED',
     message: 'The embedded platform did not start: it ended with status 4.\nno room on the disk',
     hint: expect.stringContaining('supervisor.log'),

@@ -6,11 +6,14 @@ import { parseArgs } from 'node:util'
 import { frontFromArguments, runFront } from '../../src/effects/local/front/main.ts'
 import { runSupervisor, supervisorFromArguments } from '../../src/effects/local/supervisor/main.ts'
 
+const FIRST_BUILD = 'test'
 const [, , , kind, ...argv] = process.argv
-const version = process.env['TEST_VERSION'] ?? 'test'
+// The same file under another name is another build.
+const version = /entry-(.+)\.ts$/.exec(process.argv[1]!)?.[1] ?? FIRST_BUILD
 
 try {
   if (kind === 'supervisor') await supervisor()
+  else if (kind === 'front' && argv.includes('--take-over')) await takeOver()
   else if (kind === 'front') await runFront({ ...frontFromArguments(argv), version })
   else if (kind === 'runner') runner()
 } catch (error) {
@@ -20,8 +23,19 @@ try {
 
 async function supervisor(): Promise<void> {
   const tuning = JSON.parse(process.env['TEST_TUNING'] ?? '{}')
-  const command = [process.execPath, import.meta.filename]
-  await runSupervisor({ ...supervisorFromArguments(argv), version, command, tuning })
+  const command = [process.execPath, process.argv[1]!]
+  await runSupervisor({ ...supervisorFromArguments(argv), version, build: version, command, tuning })
+}
+
+/** Some builds fail to take over from the front before them, each in its own way. */
+async function takeOver(): Promise<void> {
+  if (version === 'dying') process.exit(9)
+  if (version !== 'silent' && version !== 'fragile') return runFront({ ...frontFromArguments(argv), version })
+  process.on('message', ({ kind }: { kind: string }) => {
+    if (version === 'fragile' && kind === 'state') process.send!({ kind: 'prepared', controlSocket: '/nowhere' })
+    if (kind === 'listen') process.exit(9)
+  })
+  process.send!({ kind: 'ready' })
 }
 
 /** Exits with the number in the file `runner-exit` of the project's folder, as soon as it is there. */

@@ -1,5 +1,5 @@
 // A supervisor with its front for one test, in a folder of its own, and everything of it ended afterwards.
-import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,6 +26,7 @@ const QUICK: Partial<Tuning> = {
   frontTickMs: 100,
   memoryTickMs: 200,
   ownGraceMs: 5000,
+  supervisorWatchMs: null,
 }
 
 export async function until<T>(
@@ -48,7 +49,8 @@ export interface TestPlatform extends AsyncDisposable {
   readonly paths: StatePaths
   readonly supervisor: SocketClient
   readonly front: SocketClient
-  start(): Promise<void>
+  /** @param build  of the supervisor and of what it starts */
+  start(build?: string): Promise<void>
   setEnvironments(port?: number): Promise<void>
   run(change?: Partial<RunSpec>): RunSpec
   apply(slot: string, run: RunSpec, replicas: number, epoch?: number): Promise<void>
@@ -87,6 +89,11 @@ export async function testPlatform(tuning: Partial<Tuning> = {}, env: NodeJS.Pro
   const supervisor = socketClient(paths.supervisorSocket)
   const front = socketClient(paths.frontSocket(ENVIRONMENT))
   let generation = 0
+  const commandOf = (build: string) => {
+    const link = join(folder, `entry-${build}.ts`)
+    if (!existsSync(link)) symlinkSync(join(import.meta.dirname, 'entry.ts'), link)
+    return [process.execPath, link]
+  }
 
   const platform: TestPlatform = {
     root,
@@ -94,8 +101,8 @@ export async function testPlatform(tuning: Partial<Tuning> = {}, env: NodeJS.Pro
     paths,
     supervisor,
     front,
-    async start() {
-      await ensureSupervisor({ paths, root, version: process.env['TEST_VERSION'] ?? 'test', command: COMMAND })
+    async start(build) {
+      await ensureSupervisor({ paths, root, build: build ?? 'test', command: build ? commandOf(build) : COMMAND })
     },
     async setEnvironments(port = 0) {
       const table = { services: [{ name: SERVICE, path: '/', stripPath: false, drainMs: 10_000 }] }

@@ -66,6 +66,7 @@ export interface FileLock {
  */
 export function tryLock(file: string): FileLock | null {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  closeSync(openSync(file, 'a', 0o600))
   const database = new DatabaseSync(file)
   try {
     database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE')

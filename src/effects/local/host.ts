@@ -7,9 +7,15 @@ import { OperatingError } from '../../errors/catalogue.ts'
 import type { Finding, Host, HostFacts } from '../ports/host.ts'
 import { recordedLogs, tailLogs } from './logs.ts'
 import { makeStateFolders, type StatePaths } from './paths.ts'
-import type { FrontStatus, RunnerRequest, SupervisorEnvironments, SupervisorSnapshot } from './protocol.ts'
+import type {
+  FrontStatus,
+  RunnerRequest,
+  SupervisorEnvironments,
+  SupervisorFront,
+  SupervisorSnapshot,
+} from './protocol.ts'
 import { socketClient } from './socket-client.ts'
-import { ensureSupervisor, prepareRuntime } from './supervisor/launch.ts'
+import { buildOf, ensureSupervisor, prepareRuntime } from './supervisor/launch.ts'
 
 const UP_TIMEOUT_MS = 30_000
 const DOWN_TIMEOUT_MS = 120_000
@@ -38,7 +44,9 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
   }
 
   const startSupervisor = async () => {
-    await ensureSupervisor({ paths, root: config.root, version, command: prepareRuntime(paths, await bundle()) })
+    const file = await bundle()
+    const command = prepareRuntime(paths, file)
+    await ensureSupervisor({ paths, root: config.root, build: buildOf(version, file), command })
   }
 
   return {
@@ -47,7 +55,16 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
       await startSupervisor()
       await supervisor.request('PUT', '/environments', environmentsOf(config), { timeoutMs: UP_TIMEOUT_MS })
       const running = await snapshot()
-      return Object.entries(running?.environments ?? {}).map(([name, { front }]) => ({ name, url: urlOf(front.port) }))
+      return Object.entries(running?.environments ?? {}).map(([name, { front }]) => ({
+        name,
+        url: urlOf(front.port),
+        ...(front.notUpgraded ? { warning: notUpgraded(name, front) } : {}),
+      }))
+    },
+    async applyConfig() {
+      if (await snapshot()) {
+        await supervisor.request('PUT', '/environments', environmentsOf(config), { timeoutMs: UP_TIMEOUT_MS })
+      }
     },
     async down() {
       if (!(await snapshot())) return false
@@ -82,6 +99,14 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
 
 function urlOf(port: number): string {
   return `http://127.0.0.1:${port}`
+}
+
+function notUpgraded(environment: string, { notUpgraded, build }: SupervisorFront): Finding {
+  return {
+    level: 'warning',
+    what: `the front of ${environment} is still ${build ?? 'of an older build'}, and serves: ${notUpgraded}`,
+    next: 'moodify up, which tries again; if that does not help, moodify down and moodify up, with an outage between',
+  }
 }
 
 function factsOf(running: SupervisorSnapshot, environment: string): HostFacts | null {
@@ -147,6 +172,7 @@ async function frontFinding(
   found: SupervisorSnapshot['environments'][string] | undefined,
 ): Promise<Finding> {
   if (!found) return { level: 'warning', what: `${name} is new in moodify.yaml`, next: 'moodify up' }
+  if (found.front.notUpgraded) return notUpgraded(name, found.front)
   const status = await frontStatus(paths, name)
   return status
     ? { level: 'ok', what: `${name}: front pid ${status.pid} listens on ${urlOf(status.listening.port)}` }

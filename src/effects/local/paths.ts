@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { OperatingError } from '../../errors/catalogue.ts'
 
 // Everything that lives on after a command of this directory has ended. Outside the repository, so that
 // `npm ci` and `git clean` cannot touch it; sockets in a short path, because a Unix socket's is limited to 107 bytes.
@@ -34,10 +35,31 @@ export function statePaths(root: string, env: NodeJS.ProcessEnv = process.env): 
   }
 }
 
-/** Makes the folders, readable by their owner only, and writes down where the sockets are. */
+/**
+ * Makes the folders, readable by their owner only, and writes down where the sockets are.
+ *
+ * @throws OperatingError PLATFORM_FAILED when one of them is somebody else's
+ */
 export function makeStateFolders(paths: StatePaths): void {
-  for (const folder of [paths.state, paths.runtime]) mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (recordedRuntime(paths.state) !== paths.runtime) writeFileSync(join(paths.state, SOCKETS_FILE), paths.runtime)
+  for (const folder of [paths.state, paths.runtime]) makeOwnFolder(folder)
+  if (recordedRuntime(paths.state) !== paths.runtime)
+    writeFileSync(join(paths.state, SOCKETS_FILE), paths.runtime, { mode: 0o600 })
+}
+
+/** In a temporary folder anybody can have been first: what we put there would be theirs to read and to replace. */
+function makeOwnFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const { uid, mode } = lstatSync(folder)
+    if (uid !== userInfo().uid) throw new Error('it belongs to another user')
+    if ((mode & 0o077) !== 0) chmodSync(folder, 0o700)
+  } catch (error) {
+    throw new OperatingError(
+      'PLATFORM_FAILED',
+      `The folder ${folder} cannot be used: ${(error as Error).message}.`,
+      'Set XDG_STATE_HOME and XDG_RUNTIME_DIR to folders of your own.',
+    )
+  }
 }
 
 /** A shell of cron or sudo has other variables than the one that started the platform; both must find the sockets. */

@@ -64,9 +64,13 @@ export interface EpochStamp {
 export interface FrontStatus {
   readonly protocol: number
   readonly version: string
+  /** Version and hash of the program. */
+  readonly build?: string
   readonly pid: number
   /** Changes when the process does. */
   readonly source: string
+  /** Ids of fronts that this one has taken over from and that still answer what is in flight, which counts here. */
+  readonly draining?: readonly number[]
   readonly listening: { readonly host: string; readonly port: number }
   readonly epoch: number
   /** Why the newest state is not on disk yet, and would be lost in a restart; null when it is. */
@@ -95,6 +99,7 @@ export interface FrontReplica {
 
 /** `GET /cells?service=NAME&after=SECOND`: cells of whole seconds later than `after`, oldest first, the last ten minutes at most. */
 export interface FrontCells {
+  /** Changes when the seconds are counted anew; stays the same over a handover. */
   readonly source: string
   /** Last whole second that is complete; the next call's `after`. */
   readonly second: number
@@ -102,6 +107,36 @@ export interface FrontCells {
 }
 
 // `GET /metrics`: Prometheus text. `POST /stop`: stop listening, answer what is in flight, end.
+
+/**
+ * `POST /handover`: start a front of another build and give it the listening socket. Answered when the new one has
+ * taken over, at once by one that is of this build; an error means that the front that was asked goes on serving.
+ */
+export interface FrontHandover {
+  /** Of the new front. */
+  readonly build: string
+  /** How it is started; processes/detached.ts. */
+  readonly folder: string
+  readonly log: string
+  readonly directory: string
+  readonly command: readonly string[]
+  /** How long the old front may go on with what is in flight; default: until nothing can be any more. */
+  readonly deadlineMs?: number
+}
+
+/** `PUT /supervisor`: how the front starts the supervisor again when it was killed. */
+export interface FrontSupervisor {
+  readonly socket: string
+  /** Holds the identity of a supervisor that runs or was killed; one that was ended on purpose removes it. */
+  readonly identityFile: string
+  readonly command: readonly string[]
+  readonly directory: string
+  readonly log: string
+  /** How often it is looked for. */
+  readonly everyMs: number
+}
+
+// What two fronts say to each other during a handover and until the old one has ended is in front/succession.ts.
 
 // --- supervisor: one process per directory ---------------------------------------------------------------
 
@@ -161,6 +196,8 @@ export interface RunnerRequest {
 export interface SupervisorSnapshot {
   readonly protocol: number
   readonly version: string
+  /** Version and hash of the program. */
+  readonly build?: string
   readonly pid: number
   /** Folders in which replicas run or shall run. */
   readonly directories?: readonly string[]
@@ -169,12 +206,21 @@ export interface SupervisorSnapshot {
       EnvironmentName,
       {
         readonly epoch: number
-        readonly front: { readonly pid: number | null; readonly port: number; readonly socket: string }
+        readonly front: SupervisorFront
         readonly runner: { readonly pid: number | null; readonly restarts: number }
         readonly services: Readonly<Record<ServiceName, { readonly slots: Readonly<Record<SlotName, SupervisorSlot>> }>>
       }
     >
   >
+}
+
+export interface SupervisorFront {
+  readonly pid: number | null
+  readonly port: number
+  readonly socket: string
+  readonly build?: string | null
+  /** Why the front could not be replaced by one of the supervisor's build; null when there is no reason to say. */
+  readonly notUpgraded?: string | null
 }
 
 export interface SupervisorSlot extends SlotFacts {

@@ -37,7 +37,8 @@ export function socketClient(socketPath: string): SocketClient {
       if (!isLostConnection(error)) throw asOperatingError(call, error)
     }
     try {
-      return parseAnswer(call, await exchange(call)) as T
+      // Not on another kept connection: whoever has closed one has closed all.
+      return parseAnswer(call, await exchange({ ...call, agent: false })) as T
     } catch (error) {
       throw asOperatingError(call, error)
     }
@@ -47,7 +48,7 @@ export function socketClient(socketPath: string): SocketClient {
 }
 
 interface Call {
-  readonly agent: Agent
+  readonly agent: Agent | false
   readonly socketPath: string
   readonly method: string
   readonly url: string

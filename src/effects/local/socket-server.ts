@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { chmodSync, renameSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { chmodSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { dirname, join } from 'node:path'
 import type { z } from 'zod'
 import { catalogue, OperatingError } from '../../errors/catalogue.ts'
 import type { ProtocolError } from './protocol.ts'
@@ -16,7 +17,16 @@ export interface SocketServer {
   close(): Promise<void>
 }
 
+/** One that serves already, but under a name that nobody looks for. */
+export interface AsideServer extends SocketServer {
+  /** Renamed to the path of another server, it takes that one's place without a moment in between. */
+  readonly aside: string
+  /** It has the path now. */
+  serves(): boolean
+}
+
 const LARGEST_BODY_BYTES = 16 * 1024 * 1024
+let asides = 0
 
 class PlainText {
   readonly text: string
@@ -33,13 +43,45 @@ export const plainText = (text: string): PlainText => new PlainText(text)
  * @throws OperatingError REFUSED when another process answers on the socket
  */
 export async function serveOnSocket(socketPath: string, routes: Routes): Promise<SocketServer> {
-  const server = createServer((request, response) => {
+  const server = await serveAside(socketPath, routes)
+  try {
+    await claim(socketPath, server.aside)
+    return server
+  } catch (error) {
+    await server.close()
+    throw error
+  } finally {
+    rmSync(server.aside, { force: true })
+  }
+}
+
+/**
+ * The same beside the path, for one that takes the path over from a server that is still there. Nothing is ever
+ * bound to the path itself, because closing such a socket removes whatever has the name by then.
+ */
+export async function serveAside(socketPath: string, routes: Routes): Promise<AsideServer> {
+  // Short, because such a path is limited to about a hundred bytes.
+  const aside = join(dirname(socketPath), `.${process.pid}-${asides++}`)
+  const server = createServer({ requireHostHeader: false }, (request, response) => {
     void answer(routes, request, response)
   })
-  await listenAlone(server, socketPath)
-  chmodSync(socketPath, 0o600)
+  server.on('clientError', (_error, socket) => {
+    if (!socket.writable) return void socket.destroy()
+    const body = JSON.stringify({ error: { code: 'BAD_FLAG', message: 'This is no HTTP request.' } })
+    const head = ['HTTP/1.1 400 Bad Request', 'content-type: application/json', `content-length: ${body.length}`]
+    socket.end([...head, 'connection: close', '', body].join('\r\n'))
+  })
+  rmSync(aside, { force: true })
+  server.listen(aside)
+  await once(server, 'listening')
+  chmodSync(aside, 0o600)
+  const { ino } = statSync(aside)
+  const serves = () => statSync(socketPath, { throwIfNoEntry: false })?.ino === ino
   return {
+    aside,
+    serves,
     async close() {
+      if (serves()) rmSync(socketPath, { force: true })
       const closed = once(server, 'close')
       server.close()
       await closed
@@ -65,14 +107,13 @@ export function checkedBody<Schema extends z.ZodType>(schema: Schema, body: unkn
   throw new OperatingError('BAD_FLAG', `The request has no valid body: ${problems.join('; ')}.`)
 }
 
-async function listenAlone(server: Server, socketPath: string): Promise<void> {
+async function claim(socketPath: string, aside: string): Promise<void> {
   for (;;) {
     try {
-      server.listen(socketPath)
-      await once(server, 'listening')
+      linkSync(aside, socketPath)
       return
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     await refuseIfServed(socketPath)
     await removeStale(socketPath)

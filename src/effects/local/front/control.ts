@@ -5,17 +5,34 @@ import { type FrontCells, type FrontShares, type FrontStatus, PROTOCOL_VERSION }
 import { checkedBody, plainText, type Routes } from '../socket-server.ts'
 import type { Core } from './core.ts'
 import { lastWholeSecond } from './counters.ts'
+import { mergedStatus } from './merged-status.ts'
 import { metricsText } from './metrics.ts'
+import type { Predecessor } from './predecessor.ts'
 import type { Service } from './rotation.ts'
-import { endpointsSchema, epochSchema, type SavedState, sharesSchema, stopSchema, tableSchema } from './schemas.ts'
+import {
+  endpointsSchema,
+  epochSchema,
+  type SavedState,
+  sharesSchema,
+  stopSchema,
+  supervisorSchema,
+  tableSchema,
+} from './schemas.ts'
 import type { StateFile } from './state-file.ts'
+import type { SupervisorWatch } from './supervisor-watch.ts'
 
 export interface Controlled {
   readonly core: Core
   readonly environment: string
   readonly version: string
+  readonly build: string
   readonly source: string
+  /** Of the cells; goes on over a handover. */
+  readonly countsSource: string
   readonly listening: { readonly host: string; readonly port: number }
+  /** From which this front has taken over, until it has ended. */
+  predecessor: Predecessor | null
+  readonly watch: SupervisorWatch
   /** Highest epoch seen. */
   epoch: number
   readonly file: StateFile
@@ -26,17 +43,20 @@ export function controlRoutes(front: Controlled): Routes {
   const { core, file } = front
   const { rotation } = core
 
+  /** Once this has returned, no request is assigned by what was before, here or in the front before this one. */
+  const followed = () => Promise.all([file.save(), front.predecessor?.tell(stateOf(front))])
+
   return {
     'PUT /table': async (body) => {
       rotation.setTable(checkedBody(tableSchema, body))
-      await file.save()
+      await followed()
     },
 
     'PUT /endpoints': async (body) => {
       const { service, slot, endpoints } = checkedBody(endpointsSchema, body)
       rotation.setEndpoints(serviceNamed(front, service), slot, endpoints)
       core.upstreams.closeIdle()
-      await file.save()
+      await followed()
     },
 
     'PUT /shares': async (body) => {
@@ -44,7 +64,7 @@ export function controlRoutes(front: Controlled): Routes {
       const service = serviceNamed(front, change.service)
       takeEpoch(front, change.epoch)
       if (!isRepeat(service, change)) rotation.setShares(service, change.shares, change.generation)
-      await file.save()
+      await followed()
       return { generation: service.generation, shares: service.shares }
     },
 
@@ -66,12 +86,19 @@ export function controlRoutes(front: Controlled): Routes {
 
     'GET /metrics': () => plainText(metricsText(core)),
 
+    'PUT /supervisor': (body) => front.watch.tell(checkedBody(supervisorSchema, body)),
+
     'POST /stop': (body) => front.stop(checkedBody(stopSchema, body)?.deadlineMs),
   }
 }
 
 /** What a restarted front has to know. */
-export function stateOf({ core, environment, epoch, listening }: Omit<Controlled, 'file' | 'stop'>): SavedState {
+export function stateOf({
+  core,
+  environment,
+  epoch,
+  listening,
+}: Pick<Controlled, 'core' | 'environment' | 'epoch' | 'listening'>): SavedState {
   const services = [...core.rotation.services.values()].filter(({ route }) => route !== null)
   return {
     environment,
@@ -132,27 +159,41 @@ function isSame(a: Shares, b: Shares): boolean {
   return [...Object.keys(a), ...Object.keys(b)].every((slot) => (a[slot] ?? 0) === (b[slot] ?? 0))
 }
 
-function statusOf({ core, version, source, listening, epoch, file }: Controlled): FrontStatus {
-  // Whoever reads that a drain time is over may end the replica: what is left has to be cut before.
-  core.rotation.cutOverdue()
+function statusOf(front: Controlled): FrontStatus {
+  const { core, version, build, source, listening, epoch, file, predecessor } = front
   return {
     protocol: PROTOCOL_VERSION,
     version,
+    build,
     pid: process.pid,
     source,
+    draining: predecessor?.report.draining ?? [],
     listening,
     epoch,
-    services: core.rotation.status(),
+    services: servicesStatus(front),
     unsaved: file.problem,
-    streamsCut: core.events.streamsCut,
+    streamsCut: core.events.streamsCut + (predecessor?.report.streamsCut ?? 0),
   }
 }
 
+/** Of this front and of those before it that still answer something. */
+export function servicesStatus({ core, predecessor }: Controlled): FrontStatus['services'] {
+  // Whoever reads that a drain time is over may end the replica: what is left has to be cut before.
+  core.rotation.cutOverdue()
+  const own = core.rotation.status()
+  return predecessor ? mergedStatus(own, predecessor.report.services, predecessor.isUpToDate) : own
+}
+
+/** Last second of which all cells are known, here and in the front before this one. */
+export function lastCompleteSecond({ core, predecessor }: Controlled): number {
+  return Math.min(lastWholeSecond(core.now()), predecessor?.report.second ?? Number.POSITIVE_INFINITY)
+}
+
 function cellsOf(front: Controlled, query: URLSearchParams): FrontCells {
-  const { core, source } = front
+  const { countsSource } = front
   const service = serviceNamed(front, query.get('service') ?? '')
   const after = Number(query.get('after') ?? -1)
   if (!Number.isInteger(after)) throw new OperatingError('BAD_FLAG', 'after is not a number of seconds.')
-  const second = lastWholeSecond(core.now())
-  return { source, second, cells: service.cells.between(after, second) }
+  const second = Math.max(after, lastCompleteSecond(front))
+  return { source: countsSource, second, cells: service.cells.between(after, second) }
 }

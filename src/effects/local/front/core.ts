@@ -8,6 +8,9 @@ export const ERROR_HEADER = 'x-moodify-error'
 
 export const platformErrors = {
   'bad-request': { status: 400, means: 'The request cannot be sent on safely.' },
+  'head-too-large': { status: 431, means: 'The head of the request is over 32 KiB.' },
+  'too-slow': { status: 408, means: 'The request did not come in time.' },
+  'expectation-failed': { status: 417, means: 'The only expectation that can be met is 100-continue.' },
   'method-not-allowed': { status: 405, means: 'CONNECT is not for a front.' },
   'no-service': { status: 404, means: 'No service has this path.' },
   'unknown-slot': { status: 404, means: 'The slot that the request is pinned to has no replica.' },
@@ -18,11 +21,16 @@ export const platformErrors = {
 } as const
 export type PlatformErrorName = keyof typeof platformErrors
 
+/** After these it is not known where the next request begins. */
+const LAST_ANSWERS = new Set<number>([400, 408, 431])
+
 /** What the parts of a front share. */
 export interface Core {
   readonly rotation: Rotation
   readonly upstreams: Upstreams
   readonly events: Events
+  /** How long a client may take for the next bytes of a body. */
+  readonly bodyTimeoutMs: number
   /** Once true, every answer closes its connection. */
   stopping: boolean
   readonly makeId: () => string
@@ -68,7 +76,7 @@ export function answerError(core: Core, response: ServerResponse, name: Platform
     ERROR_HEADER,
     name,
   ]
-  if (core.stopping || status === 400) headers.push('connection', 'close')
+  if (core.stopping || LAST_ANSWERS.has(status)) headers.push('connection', 'close')
   response.writeHead(status, headers)
   response.end(body)
 }

@@ -76,11 +76,31 @@ export class CellLog {
     return this.cells.slice(start, end)
   }
 
+  /** Takes in what another process has counted on the same clock: one replica has one cell in a second. */
+  add(cells: readonly Cell[]): void {
+    if (cells.length === 0) return
+    const oldest = Math.min(...cells.map(({ second }) => second))
+    const known = new Map(this.cells.filter(({ second }) => second >= oldest).map((cell) => [keyOf(cell), cell]))
+    for (const cell of cells) {
+      const same = known.get(keyOf(cell))
+      if (same) {
+        same.requests += cell.requests
+        same.failures += cell.failures
+        for (const [bucket, count] of cell.latency.entries()) same.latency[bucket]! += count
+      } else this.cells.push({ ...cell, latency: [...cell.latency] })
+    }
+    this.cells.sort((a, b) => a.second - b.second)
+  }
+
   forget(beforeSecond: number): void {
     const firstKept = this.cells.findIndex((cell) => cell.second >= beforeSecond)
     const tooOld = firstKept < 0 ? this.cells.length : firstKept
     this.cells.splice(0, Math.max(tooOld, this.cells.length - MOST_CELLS))
   }
+}
+
+function keyOf({ second, slot, revision, replica }: Cell): string {
+  return `${second}/${slot}/${revision}/${replica}`
 }
 
 /** Last second that is over at this time. */

@@ -38,22 +38,29 @@ const NOT_SENT_ON_TO_SERVICE = new Set([
 /** A client must not be able to take the framing away by naming it in Connection. */
 const NEVER_NAMED = new Set(['host', 'content-length', 'transfer-encoding'])
 
+/** What a name, an address or a port is made of; two readers could take two hosts out of anything else. */
+const HOST = /^[\w\-.~!$&'()*+,;=:%[\]]*$/
+
 /** @throws BadRequest */
 export function forwardHead(request: IncomingMessage, makeId: () => string): ForwardHead {
-  const { headers, rawHeaders } = request
+  const { headers, rawHeaders, httpVersion } = request
+  // Node reads HTTP/0.9 and HTTP/2.0 request lines too, as if they were of HTTP/1.1.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw new BadRequest('The request is not of HTTP/1.1 or 1.0.')
   checkTransferEncoding(request)
-  const { host: hostOfTarget, path } = splitTarget(request.url!)
+  const { host: hostOfTarget, path } = splitTarget(request)
   const named = namedInConnection(headers.connection)
   const forward: string[] = []
   let hosts = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase()
     if (name === 'host') hosts++
-    if (NOT_SENT_ON_TO_SERVICE.has(name) || named?.has(name)) continue
+    if (NOT_SENT_ON_TO_SERVICE.has(name) || named?.has(name) || isDisguised(name)) continue
     forward.push(rawHeaders[i]!, rawHeaders[i + 1]!)
   }
   if (hosts > 1) throw new BadRequest('The request has several Host headers.')
+  if (hosts === 0 && httpVersion === '1.1') throw new BadRequest('The request has no Host header.')
   const host = hostOfTarget ?? headers.host ?? ''
+  if (!HOST.test(host)) throw new BadRequest('The Host is not one.')
   const chain = headers['x-forwarded-for']
   const remote = request.socket.remoteAddress ?? 'unknown'
   forward.push('host', host, 'x-forwarded-for', chain ? `${chain}, ${remote}` : remote)
@@ -77,16 +84,19 @@ export interface BackwardHead {
   keepAliveMs: number | null
   /** It stays open for as long as somebody listens, so its length says nothing about the service. */
   isEventStream: boolean
+  /** Its body is coded in a way that the client would not be told of: codings concern one connection only. */
+  isCoded: boolean
 }
 
 export function backwardHead({ rawHeaders }: IncomingMessage): BackwardHead {
-  const head: BackwardHead = { headers: [], keepAliveMs: null, isEventStream: false }
+  const head: BackwardHead = { headers: [], keepAliveMs: null, isEventStream: false, isCoded: false }
   let named: Set<string> | null = null
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const value = rawHeaders[i + 1]!
     const name = rawHeaders[i]!.toLowerCase()
     if (name === 'connection') named = namedInConnection(value) ?? named
     else if (name === 'keep-alive') head.keepAliveMs = timeoutMs(value)
+    else if (name === 'transfer-encoding') head.isCoded ||= value.toLowerCase() !== 'chunked'
     else if (name === 'content-type') head.isEventStream = value.startsWith('text/event-stream')
     if (!NOT_SENT_ON.has(name)) head.headers.push(rawHeaders[i]!, value)
   }
@@ -112,12 +122,20 @@ function checkTransferEncoding({ headers, httpVersion }: IncomingMessage): void 
   if (encoding.toLowerCase() !== 'chunked') throw new BadRequest('The only Transfer-Encoding understood is chunked.')
 }
 
-function splitTarget(target: string): { host: string | null; path: string } {
-  if (target.startsWith('/') || target === '*') return { host: null, path: target }
+function splitTarget({ method, url }: IncomingMessage): { host: string | null; path: string } {
+  const target = url!
+  if (target.startsWith('/') || (target === '*' && method === 'OPTIONS')) return { host: null, path: target }
   const absolute = /^https?:\/\/([^/?#@\\]+)([/?].*)?$/i.exec(target)
   if (!absolute) throw new BadRequest('The request target is neither a path nor an http URL.')
   const path = absolute[2] ?? ''
   return { host: absolute[1]!, path: path.startsWith('/') ? path : `/${path}` }
+}
+
+/** CGI and WSGI cannot tell `_` from `-`: the first must not pass for what we write, or for the length of a body. */
+function isDisguised(name: string): boolean {
+  if (!name.includes('_')) return false
+  const meant = name.replaceAll('_', '-')
+  return NOT_SENT_ON_TO_SERVICE.has(meant) || NEVER_NAMED.has(meant)
 }
 
 function namedInConnection(connection: string | undefined): Set<string> | null {

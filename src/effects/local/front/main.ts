@@ -2,16 +2,21 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { parseArgs } from 'node:util'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { refuseIfServed, serveOnSocket } from '../socket-server.ts'
+import { type AsideServer, refuseIfServed, type SocketServer, serveAside, serveOnSocket } from '../socket-server.ts'
 import { type Controlled, controlRoutes, restore, stateOf } from './control.ts'
-import { type Core, idMaker, newEvents } from './core.ts'
+import { answerError, type Core, idMaker, newEvents } from './core.ts'
+import { Drain } from './drain.ts'
+import { Handover } from './handover.ts'
 import { isWebSocketHandshake } from './headers.ts'
+import { type Inheritance, inherit } from './predecessor.ts'
 import { handleRequest } from './proxy.ts'
 import { Rotation } from './rotation.ts'
 import { readState, StateFile } from './state-file.ts'
+import { SupervisorWatch } from './supervisor-watch.ts'
+import { refuseUnreadable } from './unreadable.ts'
 import { Upstreams } from './upstream.ts'
 import { handleUpgrade, refuseConnect } from './web-socket.ts'
 
@@ -23,8 +28,23 @@ export interface FrontOptions {
   readonly controlSocket: string
   readonly stateFile: string
   readonly version: string
+  /** Version and hash of the program; by default the version. */
+  readonly build?: string
+  /** The front before it has started this one, to take over from it. */
+  readonly takesOver?: boolean
   /** In [0, 1); for tests. */
   readonly random?: () => number
+  readonly timeouts?: Timeouts
+}
+
+/** How long a client may keep us waiting. */
+export interface Timeouts {
+  /** For the head of a request, and on a connection without one. */
+  readonly headMs: number
+  /** For the next bytes of a body. */
+  readonly bodyMs: number
+  /** How often heads are looked at. */
+  readonly checkMs: number
 }
 
 export interface Front {
@@ -37,14 +57,16 @@ export interface Front {
 
 const SWEEP_MS = 250
 const KEEP_ALIVE_MS = 65_000
+const TIMEOUTS: Timeouts = { headMs: 60_000, bodyMs: 60_000, checkMs: 5000 }
+/** Node closes an idle connection a second after the timeout that it has announced. */
+const KEEP_ALIVE_MARGIN_MS = 2000
 const STOP_DEADLINE_MS = 10_000
-/** After the deadline, time for WebSockets to say goodbye. */
-const LAST_MS = 500
+const BACKLOG = 4096
 
 /** Runs a front as a daemon until SIGTERM or `POST /stop`. */
 export async function runFront(options: FrontOptions): Promise<void> {
   for (const signal of ['SIGHUP', 'SIGINT'] as const) process.on(signal, () => {})
-  const front = await startFront(options)
+  const front = await startFront(options, options.takesOver ? await inherit() : null)
   process.on('SIGTERM', () => front.stop())
   await front.ended
 }
@@ -54,59 +76,89 @@ export function frontFromArguments(argv: readonly string[]): Omit<FrontOptions, 
   const option = { type: 'string' } as const
   const { values } = parseArgs({
     args: [...argv],
-    options: { environment: option, host: option, port: option, socket: option, state: option },
+    options: {
+      environment: option,
+      host: option,
+      port: option,
+      socket: option,
+      state: option,
+      'take-over': { type: 'boolean' },
+    },
   })
-  const { environment, host = '127.0.0.1', port, socket, state } = values
+  const { environment, host = '127.0.0.1', port, socket, state, 'take-over': takesOver } = values
   if (!environment || !port || !(/^\d+$/.test(port) && Number(port) <= 65_535) || !socket || !state) {
     throw new OperatingError('BAD_FLAG', 'A front needs --environment, --port, --socket and --state.')
   }
-  return { environment, host, port: Number(port), controlSocket: socket, stateFile: state }
+  return { environment, host, port: Number(port), controlSocket: socket, stateFile: state, takesOver }
 }
 
 /**
+ * @param inherited  from the front before it, whose listening and control sockets this one takes over
  * @throws OperatingError PORT_BUSY when another program listens on the port, REFUSED when another front of this
- *         environment runs
+ *         environment runs; Error when the front before it goes away during the handover
  */
-export async function startFront(options: FrontOptions): Promise<Front> {
-  const { environment, host, version, random } = options
-  await refuseIfServed(options.controlSocket)
-  const now = () => performance.now()
+export async function startFront(options: FrontOptions, inherited: Inheritance | null = null): Promise<Front> {
+  const { environment, host, version, random, timeouts = TIMEOUTS, controlSocket } = options
+  if (!inherited) await refuseIfServed(controlSocket)
+  const now = inherited?.now ?? (() => performance.now())
   const core: Core = {
     rotation: new Rotation({ now, random }),
     upstreams: new Upstreams(now),
     events: newEvents(),
+    bodyTimeoutMs: timeouts.bodyMs,
     stopping: false,
     makeId: idMaker(),
     now,
   }
-  const saved = await readState(options.stateFile, environment)
+  const saved = inherited?.state ?? (await readState(options.stateFile, environment))
   if (saved) restore(core, saved)
 
-  const server = dataServer(core)
-  const sockets = trackSockets(server, core)
-  const port = await listen(server, options, saved?.port ?? 0)
+  const server = dataServer(core, timeouts)
+  const drain = new Drain(core, server, trackSockets(server, core))
+  const port = inherited ? inherited.state.port : await listen(server, options, saved?.port ?? 0)
+  const source = randomBytes(8).toString('hex')
+  const front: Controlled = {
+    core,
+    environment,
+    version,
+    build: options.build ?? version,
+    source,
+    countsSource: inherited?.countsSource ?? source,
+    listening: { host, port },
+    predecessor: inherited?.predecessor ?? null,
+    watch: new SupervisorWatch(),
+    epoch: saved?.epoch ?? 0,
+    file: new StateFile(options.stateFile, () => stateOf(front)),
+    stop(deadlineMs = STOP_DEADLINE_MS) {
+      front.predecessor?.stop(deadlineMs)
+      drain.within(deadlineMs)
+    },
+  }
+  const handover = new Handover({ front, server, drain, controlSocket, idleMs: KEEP_ALIVE_MS + KEEP_ALIVE_MARGIN_MS })
+  const routes = handover.gate({ ...controlRoutes(front), 'POST /handover': (body) => handover.start(body) })
+  let control: SocketServer
+  if (inherited) {
+    control = await takeOver(front, server, await serveAside(controlSocket, routes))
+    await front.file.save()
+  } else {
+    await front.file.save()
+    control = await serveOnSocket(controlSocket, routes).catch((error) => {
+      server.close()
+      throw error
+    })
+  }
   const sweep = setInterval(() => {
     core.rotation.cutOverdue()
     core.rotation.forget()
     core.upstreams.closeIdle()
   }, SWEEP_MS)
 
-  const identity = { core, environment, version, source: randomBytes(8).toString('hex'), listening: { host, port } }
-  const stopRequested = Promise.withResolvers<number>()
-  const front: Controlled = {
-    ...identity,
-    epoch: saved?.epoch ?? 0,
-    file: new StateFile(options.stateFile, () => stateOf(front)),
-    stop: (deadlineMs = STOP_DEADLINE_MS) => stopRequested.resolve(deadlineMs),
-  }
-  await front.file.save()
-  const control = await serveOnSocket(options.controlSocket, controlRoutes(front)).catch((error) => {
-    server.close()
-    throw error
-  })
-
   async function end(): Promise<void> {
-    await drain(core, server, sockets, await stopRequested.promise)
+    await drain.done
+    front.watch.stop()
+    // What it still has in flight is known through this one alone.
+    await front.predecessor?.gone
+    await handover.finish()
     clearInterval(sweep)
     core.upstreams.closeAll()
     await control.close()
@@ -115,13 +167,31 @@ export async function startFront(options: FrontOptions): Promise<Front> {
   return { port, stop: front.stop, ended: end() }
 }
 
-function dataServer(core: Core): Server {
+async function takeOver(front: Controlled, server: Server, control: AsideServer): Promise<SocketServer> {
+  const { core } = front
+  const predecessor = front.predecessor!
+  predecessor.onReport = ({ cells }) => {
+    for (const [service, counted] of Object.entries(cells)) core.rotation.services.get(service)?.cells.add(counted)
+  }
+  void predecessor.gone.then(() => {
+    core.events.streamsCut += predecessor.report.streamsCut
+    front.predecessor = null
+  })
+  await predecessor.takeOver(server, BACKLOG, control)
+  acceptForEver(server)
+  return control
+}
+
+function dataServer(core: Core, { headMs, checkMs }: Timeouts): Server {
   const server = createServer({
     insecureHTTPParser: false,
+    // Looked at in headers.ts, with the rest of a head.
+    requireHostHeader: false,
     maxHeaderSize: 32 * 1024,
     // An upload may take as long as it takes; only its head may not.
     requestTimeout: 0,
-    headersTimeout: KEEP_ALIVE_MS,
+    headersTimeout: headMs,
+    connectionsCheckingInterval: checkMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     optimizeEmptyRequests: true,
     shouldUpgradeCallback: isWebSocketHandshake,
@@ -129,7 +199,9 @@ function dataServer(core: Core): Server {
   server.maxHeadersCount = 0
   server.on('request', (request, response) => handleRequest(core, request, response, false))
   server.on('checkContinue', (request, response) => handleRequest(core, request, response, true))
+  server.on('checkExpectation', (_request, response) => answerError(core, response, 'expectation-failed'))
   server.on('upgrade', (request, socket, early) => handleUpgrade(core, request, socket as Socket, early))
+  server.on('clientError', (error, socket) => refuseUnreadable(core, error, socket as Socket))
   server.on('connect', (_request, socket) => refuseConnect(core, socket as Socket))
   return server
 }
@@ -151,10 +223,9 @@ async function listen(server: Server, { host, port }: FrontOptions, lastPort: nu
   const candidates = port !== 0 ? [port] : lastPort !== 0 ? [lastPort, 0] : [0]
   for (const candidate of candidates) {
     try {
-      server.listen({ host, port: candidate, backlog: 4096 })
+      server.listen({ host, port: candidate, backlog: BACKLOG })
       await once(server, 'listening')
-      // A connection that could not be accepted is not a reason to end.
-      server.on('error', (error) => console.error(`accept: ${error.message}`))
+      acceptForEver(server)
       return (server.address() as AddressInfo).port
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
@@ -167,18 +238,7 @@ async function listen(server: Server, { host, port }: FrontOptions, lastPort: nu
   )
 }
 
-/** Resolves when no connection is left. */
-async function drain(core: Core, server: Server, sockets: ReadonlySet<Socket>, deadlineMs: number): Promise<void> {
-  core.stopping = true
-  // http.Server's own close() would reset kept connections, also those with a request on its way.
-  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
-  const deadline = setTimeout(() => {
-    for (const { active } of core.rotation.replicas()) for (const exchange of [...active]) exchange.cut()
-  }, deadlineMs)
-  const last = setTimeout(() => {
-    for (const socket of sockets) socket.destroy()
-  }, deadlineMs + LAST_MS)
-  await closed
-  clearTimeout(deadline)
-  clearTimeout(last)
+/** A connection that could not be accepted is not a reason to end. */
+function acceptForEver(server: Server): void {
+  server.on('error', (error) => console.error(`accept: ${error.message}`))
 }

@@ -7,7 +7,11 @@ import type { ClientRequest, IncomingMessage, OutgoingMessage, ServerResponse } 
 import { answerError, type Core, chooseReplica, type PlatformErrorName } from './core.ts'
 import { BadRequest, backwardHead, type ForwardHead, forwardHead, stripPrefix } from './headers.ts'
 import type { Exchange, Replica, Service } from './rotation.ts'
+import { endTurns, inTurn } from './turns.ts'
 import { type Connection, requestOn } from './upstream.ts'
+
+/** Merging head and body copies the body once more, which a system call outweighs up to here. */
+const SMALL_BYTES = 4096
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
@@ -18,11 +22,16 @@ export function handleRequest(
   response: ServerResponse,
   expectsContinue: boolean,
 ): void {
+  inTurn(request.socket, response, () => answer(core, request, response, expectsContinue))
+}
+
+function answer(core: Core, request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
   let head: ForwardHead
   try {
     head = forwardHead(request, core.makeId)
   } catch (error) {
     if (!(error instanceof BadRequest)) throw error
+    endTurns(request.socket)
     answerError(core, response, 'bad-request', error.message)
     return
   }
@@ -59,6 +68,7 @@ class Proxied implements Exchange {
   private answer: IncomingMessage | null = null
   /** Time to the head of an answer that is a stream without a natural end. */
   private streamTookMs: number | null = null
+  private sent = false
   private failed = false
   private ended = false
 
@@ -98,7 +108,8 @@ class Proxied implements Exchange {
       return
     }
     this.core.upstreams.open(replica, (_error, connection) => {
-      if (this.ended) {
+      // Meanwhile it may have turned out that the body cannot be read.
+      if (this.ended || this.parts.response.headersSent) {
         if (connection) this.core.upstreams.keep(connection)
       } else if (connection) this.send(connection)
       else this.connectionFailed(replica)
@@ -133,6 +144,7 @@ class Proxied implements Exchange {
       return
     }
     this.upstream = upstream
+    this.sent = true
     upstream.on('response', (answer) => {
       if (this.upstream === upstream) this.sendBack(answer, connection)
     })
@@ -141,15 +153,30 @@ class Proxied implements Exchange {
     }
     upstream.on('error', onBroken)
     upstream.on('close', onBroken)
+    if (expectsContinue) response.writeContinue()
     if (!head.hasBody) {
       upstream.end()
       return
     }
-    if (expectsContinue) response.writeContinue()
+    // Node would keep the head until the body begins; a service may want to answer before.
+    if (request.readableLength === 0) upstream.flushHeaders()
+    this.limitWaiting()
     forward(request, upstream)
     request.on('close', () => {
       if (!request.complete) upstream.destroy()
     })
+  }
+
+  /** A client that stops in its body would hold a connection to the replica for ever. */
+  private limitWaiting(): void {
+    const { request, response } = this.parts
+    const { bodyTimeoutMs } = this.core
+    request.setTimeout(bodyTimeoutMs, () => {
+      if (request.isPaused()) request.socket.setTimeout(bodyTimeoutMs)
+      else if (response.headersSent) response.destroy()
+      else this.fail('too-slow')
+    })
+    request.once('end', () => request.socket.setTimeout(0))
   }
 
   /** The path as the service sees it. */
@@ -160,7 +187,15 @@ class Proxied implements Exchange {
 
   private sendBack(answer: IncomingMessage, connection: Connection): void {
     const { response } = this.parts
-    const { headers, keepAliveMs, isEventStream } = backwardHead(answer)
+    if (response.headersSent) {
+      this.upstream?.destroy()
+      return
+    }
+    const { headers, keepAliveMs, isEventStream, isCoded } = backwardHead(answer)
+    if (isCoded) {
+      this.broken(false)
+      return
+    }
     if (keepAliveMs !== null) connection.keepMs = keepAliveMs / 2
     if (this.core.stopping) headers.push('connection', 'close')
     try {
@@ -173,7 +208,8 @@ class Proxied implements Exchange {
     this.answer = answer
     if (isEventStream) this.streamTookMs = this.core.now() - this.startedMs
     answer.on('error', () => this.broken(false))
-    forward(answer, response)
+    const length = Number(answer.headers['content-length'] ?? Number.NaN)
+    forward(answer, response, length <= SMALL_BYTES ? length : Number.NaN)
   }
 
   /** The connection to the replica broke. `unseen` says that it may have been closed before the request arrived. */
@@ -182,6 +218,7 @@ class Proxied implements Exchange {
     // did not wait for. The client may still be reading what we hold of the answer.
     if (this.ended || this.answer?.complete) return
     const { response } = this.parts
+    if (response.writableEnded) return
     if (unseen && this.repeatable && !this.triedAgain) {
       this.triedAgain = true
       this.core.events.retries++
@@ -210,9 +247,10 @@ class Proxied implements Exchange {
     if (this.ended) return
     this.ended = true
     const { replica, answer } = this
-    if (!answer?.readableEnded) this.upstream?.destroy()
+    if (!answer?.complete || (!answer.readableEnded && answer.readableLength > 0)) this.upstream?.destroy()
     replica!.active.delete(this)
-    this.record(this.failed || (answer?.statusCode ?? 0) >= 500)
+    // A client that goes before anything was sent is nobody's request.
+    if (this.sent || this.failed) this.record(this.failed || (answer?.statusCode ?? 0) >= 500)
   }
 }
 
@@ -223,16 +261,26 @@ function unseenSince({ used, socket }: Connection): () => boolean {
   return () => socket.bytesRead === bytesBefore
 }
 
-/** Sends the body of one message on as the body of another, no faster than that one takes it. */
-function forward(source: IncomingMessage, sink: OutgoingMessage): void {
+/**
+ * Sends the body of one message on as the body of another, no faster than that one takes it.
+ *
+ * @param length  of a small body that is known: it goes out in one write with the head when it comes in one piece
+ */
+function forward(source: IncomingMessage, sink: OutgoingMessage, length = Number.NaN): void {
+  let whole = false
   source.on('data', (chunk: Buffer) => {
+    if (chunk.length === length) {
+      whole = true
+      if (!sink.destroyed) sink.end(chunk.toString('latin1'), 'latin1')
+      return
+    }
     // A sink that has gone takes nothing: the rest is read and dropped, so that the sender sees its answer.
     if (sink.destroyed || sink.write(chunk)) return
     source.pause()
     sink.once('drain', () => source.resume())
   })
   source.on('end', () => {
-    if (sink.destroyed) return
+    if (whole || sink.destroyed) return
     if (source.rawTrailers.length > 0) sink.addTrailers(pairs(source.rawTrailers))
     sink.end()
   })

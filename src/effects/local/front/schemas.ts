@@ -37,6 +37,26 @@ export const epochSchema = z.object({ environment: name, epoch: count })
 
 export const stopSchema = z.object({ deadlineMs: z.number().min(0).optional() }).optional()
 
+const command = z.array(z.string()).min(1)
+
+export const handoverSchema = z.object({
+  build: name,
+  folder: name,
+  log: name,
+  directory: name,
+  command,
+  deadlineMs: z.number().min(0).optional(),
+})
+
+export const supervisorSchema = z.object({
+  socket: name,
+  identityFile: name,
+  command,
+  directory: name,
+  log: name,
+  everyMs: z.number().min(10),
+})
+
 export const stateSchema = z.object({
   environment: name,
   epoch: count,

@@ -8,6 +8,7 @@ import { type Core, chooseReplica, ERROR_HEADER, errorBody, type PlatformErrorNa
 import { FrameBorders } from './frame-borders.ts'
 import { BadRequest, backwardHead, type ForwardHead, forwardHead, stripPrefix } from './headers.ts'
 import type { Exchange, Replica, Service } from './rotation.ts'
+import { inTurn } from './turns.ts'
 import { type Connection, requestOn } from './upstream.ts'
 
 /** How long client and service may take to end after the close frame. */
@@ -19,6 +20,10 @@ const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9])
 /** Answers a WebSocket handshake; the listener for `upgrade`. */
 export function handleUpgrade(core: Core, request: IncomingMessage, client: Socket, early: Buffer): void {
   client.on('error', () => client.destroy())
+  inTurn(client, null, () => answer(core, request, client, early))
+}
+
+function answer(core: Core, request: IncomingMessage, client: Socket, early: Buffer): void {
   let head: ForwardHead
   try {
     head = forwardHead(request, core.makeId)
@@ -40,11 +45,12 @@ export function handleUpgrade(core: Core, request: IncomingMessage, client: Sock
 /** The listener for `connect`. */
 export function refuseConnect(core: Core, client: Socket): void {
   client.on('error', () => client.destroy())
-  refuse(core, client, 'method-not-allowed')
+  inTurn(client, null, () => refuse(core, client, 'method-not-allowed'))
 }
 
 /** Answers in the platform's own name on a connection that Node's server has given away. */
-function refuse(core: Core, client: Socket, name: PlatformErrorName, message?: string): void {
+export function refuse(core: Core, client: Socket, name: PlatformErrorName, message?: string): void {
+  if (!client.writable) return
   core.events.answered[name]++
   const body = errorBody(name, message)
   const { status } = platformErrors[name]

@@ -41,11 +41,16 @@ const SHIM_WRITES_MS = 5000
 /** A signal that comes between a shell's fork and exec is lost in the child, which has the shell's trap until then. */
 const COMMAND_STARTS_MS = 200
 
+// What the shim writes is its owner's alone, what the command writes is as its owner has set; and no command leaves
+// a core file, in which the values of its environment would stand.
+//
 // The shim leads the group and must outlive the command, so it catches signals; a trap, other than `ignore`, is
 // reset for the command. The shell runs the trap only after the command has ended.
 const SHIM = `
-folder=$1 log=$2
+folder=$1 log=$2 mask=$(umask)
 shift 2
+umask 077
+ulimit -c 0
 mkdir "$folder" || exit 1
 exec >>"$log" 2>&1
 started() {
@@ -60,9 +65,17 @@ started() {
 }
 echo "$$ $(started)" >"$folder/pid.new" && mv "$folder/pid.new" "$folder/pid" || exit 1
 trap : TERM INT HUP
+umask "$mask"
 "$@"
-echo $? >"$folder/exit.new" && mv "$folder/exit.new" "$folder/exit"
+status=$?
+umask 077
+echo $status >"$folder/exit.new" && mv "$folder/exit.new" "$folder/exit"
 `
+
+/** The command, leaving no core file when it is killed. */
+export function withoutCoreFile(command: readonly string[]): string[] {
+  return ['/bin/sh', '-c', 'ulimit -c 0; exec "$@"', 'moodify', ...command]
+}
 
 /** A line of shell as a command that ends with the status of what it runs when a signal comes, and starts nothing more. */
 export function shellCommand(line: string): string[] {
@@ -71,12 +84,27 @@ export function shellCommand(line: string): string[] {
 
 /** @throws Error when the shim could not write its id, such as on a full disk or with a folder that does not exist */
 export async function startDetached(launch: Launch): Promise<DetachedProcess> {
+  return (await start(launch, [])).started
+}
+
+/**
+ * The same for a command that is Node, with a channel for messages and sockets between it and us, which the shim
+ * passes through. The process outlives the channel.
+ */
+export function startLinked(launch: Launch): Promise<{ started: DetachedProcess; channel: ChildProcess }> {
+  return start(launch, ['ipc'])
+}
+
+async function start(
+  launch: Launch,
+  more: readonly 'ipc'[],
+): Promise<{ started: DetachedProcess; channel: ChildProcess }> {
   mkdirSync(dirname(launch.folder), { recursive: true, mode: 0o700 })
   const child = spawn('/bin/sh', ['-c', SHIM, 'moodify', launch.folder, launch.log, ...launch.command], {
     cwd: launch.directory,
     env: launch.env,
     detached: true,
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'ignore', ...more],
   })
   const ended = new Promise<void>((resolve, reject) => {
     child.once('exit', () => resolve())
@@ -88,7 +116,7 @@ export async function startDetached(launch: Launch): Promise<DetachedProcess> {
     await ended
     throw new Error(`the process did not start in ${launch.directory}`)
   }
-  return detached(launch.folder, identity, ended)
+  return { started: detached(launch.folder, identity, ended), channel: child }
 }
 
 /**

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { StatePaths } from '../paths.ts'
-import type { RunSpec, SupervisorSlot, SupervisorSnapshot } from '../protocol.ts'
+import type { FrontSupervisor, RunSpec, SupervisorSlot, SupervisorSnapshot } from '../protocol.ts'
 import { FrontKeeper } from './front-keeper.ts'
+import { supervisorCommand, supervisorLog, supervisorPidFile } from './launch.ts'
 import type { PortRange } from './ports.ts'
 import type { Replica, ReplicaContext } from './replica.ts'
 import { loadRecords, type ReplicaRecord } from './replica-record.ts'
@@ -15,6 +16,8 @@ export interface Shared {
   readonly paths: StatePaths
   readonly root: string
   readonly command: readonly string[]
+  /** Version and hash of this program. */
+  readonly build: string
   readonly store: StateStore
   readonly ports: PortRange
   readonly tuning: Tuning
@@ -33,13 +36,13 @@ export class Environment {
   readonly #slots = new Map<string, Slot>()
 
   constructor(name: string, shared: Shared) {
-    const { paths, root, command, store, ports, tuning } = shared
+    const { paths, root, command, build, store, ports, tuning } = shared
     const folder = join(paths.state, 'environments', name)
     const say = (line: string) => shared.say(`${name}: ${line}`)
     this.#name = name
     this.#shared = shared
-    const kept = { environment: name, folder, command, store, tuning, say }
-    this.front = new FrontKeeper({ ...kept, socket: paths.frontSocket(name) })
+    const kept = { environment: name, folder, command, build, store, tuning, say }
+    this.front = new FrontKeeper({ ...kept, socket: paths.frontSocket(name), supervisor: howToStart(shared) })
     this.runner = new RunnerKeeper({ ...kept, root })
     this.#context = {
       folder: join(folder, 'replicas'),
@@ -116,6 +119,18 @@ export class Environment {
   #runs(): RunSpec[] {
     const desired = this.#shared.store.environment(this.#name).slots.flatMap(({ run }) => run ?? [])
     return [...desired, ...this.replicas.map(({ record }) => record.run)]
+  }
+}
+
+function howToStart({ paths, root, command, tuning }: Shared): FrontSupervisor | null {
+  if (tuning.supervisorWatchMs === null) return null
+  return {
+    socket: paths.supervisorSocket,
+    identityFile: supervisorPidFile(paths),
+    command: supervisorCommand(command, root),
+    directory: paths.state,
+    log: supervisorLog(paths),
+    everyMs: tuning.supervisorWatchMs,
   }
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import type { FrontStatus } from '../protocol.ts'
+import type { FrontStatus, FrontSupervisor, SupervisorFront } from '../protocol.ts'
 import { socketClient } from '../socket-client.ts'
 import { FrontLink } from './front-link.ts'
 import { KeptProcess } from './kept-process.ts'
@@ -20,6 +20,9 @@ export interface FrontOptions {
   readonly folder: string
   /** How to start ourselves. */
   readonly command: readonly string[]
+  readonly build: string
+  /** How the front starts us again; null when it shall not. */
+  readonly supervisor: FrontSupervisor | null
   readonly store: StateStore
   readonly tuning: Tuning
   say(line: string): void
@@ -35,19 +38,24 @@ export class FrontKeeper {
   /** Since when which process has not answered. */
   #silence = { pid: null as number | null, since: performance.now(), hasAnswered: false }
   #status: FrontStatus | null = null
-  #looking = false
+  #looking: Promise<boolean> | null = null
+  #upgrading: Promise<void> | null = null
+  /** Of the front of now: why it could not be replaced. */
+  #notUpgraded: { readonly source: string; readonly reason: string } | null = null
 
   constructor(options: FrontOptions) {
-    const { environment, socket, folder, store, tuning, say } = options
+    const { environment, socket, folder, build, supervisor, store, tuning, say } = options
     this.#options = options
-    this.link = new FrontLink(socketClient(socket), store.environment(environment).table, say)
+    this.link = new FrontLink(socketClient(socket), { table: store.environment(environment).table, supervisor, say })
     this.#process = new KeptProcess({
       name: `the front of ${environment}`,
       folder: join(folder, 'front'),
       tuning,
+      build,
+      renewsOtherBuilds: false,
       command: () => this.#command(),
       next: () => 'pause',
-      runsElsewhere: async () => (await this.link.status()) !== null,
+      worker: async () => (await this.link.status())?.pid ?? null,
       say,
     })
     this.#process.start()
@@ -58,9 +66,33 @@ export class FrontKeeper {
     return this.#process.log
   }
 
-  snapshot(): { pid: number | null; port: number; socket: string } {
+  snapshot(): SupervisorFront {
     const { port, boundPort } = this.#options.store.environment(this.#options.environment)
-    return { pid: this.#status?.pid ?? null, port: boundPort ?? port, socket: this.#options.socket }
+    return {
+      pid: this.#status?.pid ?? null,
+      port: boundPort ?? port,
+      socket: this.#options.socket,
+      build: this.#status?.build ?? null,
+      notUpgraded: this.#status && this.#isOther(this.#status) ? (this.#notUpgraded?.reason ?? null) : null,
+    }
+  }
+
+  /** Of the front and of those before it that still run; null for one that is not known. */
+  buildsInUse(): (string | null)[] {
+    return this.#process.buildsInUse()
+  }
+
+  /** Makes sure that the front is of our build, also when that has failed before; a reason why not is in the snapshot. */
+  async upgrade(): Promise<void> {
+    const status = await this.link.status()
+    if (!status || !this.#isOther(status)) return
+    this.#upgrading ??= this.#replace(status).finally(() => {
+      this.#upgrading = null
+    })
+    await this.#upgrading
+    // What is being looked at may be older.
+    await this.#looking
+    await this.#look()
   }
 
   /** @throws OperatingError PORT_BUSY, or PLATFORM_FAILED when the front does not answer in time */
@@ -101,11 +133,15 @@ export class FrontKeeper {
   }
 
   /** Looks whether it answers, and repeats what it was not told. */
-  async #look(): Promise<boolean> {
-    if (this.#looking) return this.#status !== null
-    this.#looking = true
+  #look(): Promise<boolean> {
+    this.#looking ??= this.#lookOnce().finally(() => {
+      this.#looking = null
+    })
+    return this.#looking
+  }
+
+  async #lookOnce(): Promise<boolean> {
     this.#status = await this.link.status()
-    this.#looking = false
     const { pid } = this.#process
     if (this.#silence.pid !== pid) this.#silence = { pid, since: performance.now(), hasAnswered: false }
     if (this.#status) this.#onStatus(this.#status)
@@ -113,20 +149,45 @@ export class FrontKeeper {
     return this.#status !== null
   }
 
-  #onStatus({ listening }: FrontStatus): void {
+  #onStatus(status: FrontStatus): void {
+    const { listening } = status
     this.#silence = { pid: this.#process.pid, since: performance.now(), hasAnswered: true }
     const { environment, store } = this.#options
     if (store.environment(environment).boundPort !== listening.port) {
       store.change(environment, { boundPort: listening.port })
     }
     void this.link.tell()
+    if (this.#isOther(status) && this.#notUpgraded?.source !== status.source) void this.upgrade()
+  }
+
+  #isOther({ build }: FrontStatus): boolean {
+    return build !== this.#options.build
+  }
+
+  /** Nothing here may become an outage: whatever fails, the front of another build is better than none. */
+  async #replace({ build: before, source }: FrontStatus): Promise<void> {
+    const { environment, build, say } = this.#options
+    try {
+      await this.#process.replace(({ folder, log, directory, command }) =>
+        this.link.handOver({ build, folder, log, directory, command: [...command, '--take-over'] }),
+      )
+      const after = await this.link.status()
+      await this.link.tell()
+      if (after && this.#isOther(after)) {
+        this.#notUpgraded = { source: after.source, reason: `what was started is ${after.build}, not ${build}` }
+      }
+      say(`the front of ${environment} was replaced: ${before ?? 'an unknown build'} by ${after?.build ?? build}`)
+    } catch (error) {
+      this.#notUpgraded = { source, reason: (error as Error).message }
+      say(`the front of ${environment} is still ${before ?? 'of an unknown build'}: ${(error as Error).message}`)
+    }
   }
 
   #restartIfHung(): void {
     const { environment, tuning, say } = this.#options
     const { pid, since, hasAnswered } = this.#silence
     const silentMs = performance.now() - since
-    if (pid === null || silentMs < (hasAnswered ? tuning.frontHungMs : tuning.frontStartsMs)) return
+    if (this.#upgrading || pid === null || silentMs < (hasAnswered ? tuning.frontHungMs : tuning.frontStartsMs)) return
     say(`the front of ${environment} has not answered for ${Math.round(silentMs)} ms; it is started again`)
     this.#process.kill()
   }

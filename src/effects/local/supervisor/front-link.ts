@@ -1,6 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { drainRule, type OutOfRotation } from '../../../domain/drain.ts'
-import type { FrontEndpoints, FrontReplica, FrontStatus, FrontTable } from '../protocol.ts'
+import type { OperatingError } from '../../../errors/catalogue.ts'
+import type {
+  FrontEndpoints,
+  FrontHandover,
+  FrontReplica,
+  FrontStatus,
+  FrontSupervisor,
+  FrontTable,
+} from '../protocol.ts'
 import type { SocketClient } from '../socket-client.ts'
 
 // What the supervisor says to a front and asks it. The front is told the whole table and the endpoints of each
@@ -14,21 +22,30 @@ export interface DrainTarget {
 }
 
 const ANSWER_MS = 2000
+/** Longer than a front waits for the one that it starts. */
+const HANDOVER_MS = 25_000
 const TABLE = 'table'
+const SUPERVISOR = 'supervisor'
 
 export class FrontLink {
   readonly #client: SocketClient
   readonly #say: (line: string) => void
   #table: FrontTable
   readonly #endpoints = new Map<string, FrontEndpoints>()
-  /** What the front is still to be told; `table` or the key of a slot. */
+  /** How we are started again; null when nobody shall do that. */
+  readonly #supervisor: FrontSupervisor | null
+  /** What the front is still to be told; `table`, `supervisor` or the key of a slot. */
   readonly #untold = new Set<string>()
   #source: string | null = null
   #telling: Promise<void> | null = null
 
-  constructor(client: SocketClient, table: FrontTable, say: (line: string) => void) {
+  constructor(
+    client: SocketClient,
+    { table, supervisor, say }: { table: FrontTable; supervisor: FrontSupervisor | null; say(line: string): void },
+  ) {
     this.#client = client
     this.#table = table
+    this.#supervisor = supervisor
     this.#say = say
   }
 
@@ -82,6 +99,11 @@ export class FrontLink {
     }
   }
 
+  /** Asks the front to let another one take over. @throws OperatingError when it has not: then it goes on serving */
+  async handOver(request: FrontHandover): Promise<void> {
+    await this.#client.request('POST', '/handover', request, { timeoutMs: HANDOVER_MS })
+  }
+
   /** Asks the front to end when it has answered what is in flight, or the time is over. */
   async stopFront(deadlineMs: number): Promise<void> {
     await this.#client.request('POST', '/stop', { deadlineMs }, { timeoutMs: ANSWER_MS }).catch(() => {})
@@ -97,7 +119,7 @@ export class FrontLink {
   }
 
   #forgetTold(): void {
-    for (const key of [TABLE, ...this.#endpoints.keys()]) this.#untold.add(key)
+    for (const key of [TABLE, ...this.#endpoints.keys(), SUPERVISOR]) this.#untold.add(key)
     void this.tell()
   }
 
@@ -118,12 +140,24 @@ export class FrontLink {
   }
 
   async #tellOne(key: string): Promise<void> {
+    if (key === SUPERVISOR) return this.#tellOfSupervisor()
     const wanted = () => (key === TABLE ? this.#table : this.#endpoints.get(key))
     const told = wanted()
     if (key === TABLE) await this.#client.request('PUT', '/table', told, { timeoutMs: ANSWER_MS })
     else if (this.#isInTable(key)) await this.#client.request('PUT', '/endpoints', told, { timeoutMs: ANSWER_MS })
     // What was changed in the meantime is still untold.
     if (wanted() === told) this.#untold.delete(key)
+  }
+
+  /** A front of an older build may not understand it. */
+  async #tellOfSupervisor(): Promise<void> {
+    this.#untold.delete(SUPERVISOR)
+    if (!this.#supervisor) return
+    await this.#client
+      .request('PUT', '/supervisor', this.#supervisor, { timeoutMs: ANSWER_MS })
+      .catch(({ code }: OperatingError) => {
+        if (code === 'PLATFORM_DOWN') this.#untold.add(SUPERVISOR)
+      })
   }
 
   /** A front sends nothing to a service that is not in its table. */

@@ -1,19 +1,36 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, constants, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs'
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import { readIfExists, readJson } from '../durable.ts'
 import { makeStateFolders, type StatePaths } from '../paths.ts'
+import { withoutCoreFile } from '../processes/detached.ts'
 import { isAlive, type ProcessIdentity, signalProcess } from '../processes/identity.ts'
 import type { SupervisorSnapshot } from '../protocol.ts'
 import { type SocketClient, socketClient } from '../socket-client.ts'
 
 const STARTS_MS = 15_000
+const MOST_STARTS = 3
 const STOPS_MS = 10_000
 const ANSWERS_MS = 5000
 const LAST_LINES = 15
+/** A command that has just copied its bundle may not have started anything from it yet. */
+const BUNDLE_KEEP_MS = 10 * 60_000
 
 export const supervisorLog = (paths: StatePaths): string => join(paths.state, 'supervisor.log')
 /** Identity of the running supervisor, as JSON. */
@@ -23,25 +40,28 @@ export interface LaunchOptions {
   readonly paths: StatePaths
   /** Absolute folder of moodify.yaml. */
   readonly root: string
-  readonly version: string
+  /** From `buildOf`. */
+  readonly build: string
   /** How to start ourselves, from `prepareRuntime`. */
   readonly command: readonly string[]
 }
 
 /**
- * Makes sure that a supervisor of this version runs for this folder. One of another version is replaced; replicas,
- * front and runner do not notice.
+ * Makes sure that a supervisor of this build runs for this folder. One of another build is replaced; replicas do not
+ * notice, and it replaces fronts and runners in its turn.
  *
  * @throws OperatingError PLATFORM_FAILED with the last lines of its log when it does not answer in time
  */
 export async function ensureSupervisor(options: LaunchOptions): Promise<{ started: boolean }> {
   const client = socketClient(options.paths.supervisorSocket)
   try {
-    const running = await snapshotOf(client)
-    if (running?.version === options.version) return { started: false }
-    if (running) await endSupervisor(options.paths)
-    await startSupervisor(options, client)
-    return { started: true }
+    // A front may start the one before again at the same moment.
+    for (let starts = 0; ; starts++) {
+      const running = await snapshotOf(client)
+      if (running?.build === options.build || starts === MOST_STARTS) return { started: starts > 0 }
+      if (running) await endSupervisor(options.paths)
+      await startSupervisor(options, client)
+    }
   } finally {
     client.close()
   }
@@ -55,11 +75,11 @@ export async function ensureSupervisor(options: LaunchOptions): Promise<{ starte
  */
 export function prepareRuntime(paths: StatePaths, bundle: string): string[] {
   makeStateFolders(paths)
-  const content = readFileSync(bundle)
-  const hash = createHash('sha256').update(content).digest('hex').slice(0, 12)
   const node = join(dirname(paths.state), 'runtime', `node-${process.version}`)
-  const copy = join(paths.state, 'runtime', `moodify-${hash}.mjs`)
+  const copy = join(runtimeFolder(paths), bundleName(hashOf(bundle)))
   copyOnce(bundle, copy)
+  const now = new Date()
+  utimesSync(copy, now, now)
   if (!existsSync(node)) {
     copyOnce(process.execPath, node)
     chmodSync(node, 0o755)
@@ -67,11 +87,32 @@ export function prepareRuntime(paths: StatePaths, bundle: string): string[] {
   return [runs(node) ? node : process.execPath, copy]
 }
 
+/** What tells one program from another: `0.1.0+3f2a9c0d1e5b`, its version and the hash of its bundle. */
+export function buildOf(version: string, bundle: string): string {
+  return `${version}+${hashOf(bundle)}`
+}
+
+/** Removes bundles that nothing runs from. @param builds  those in use */
+export function pruneRuntime(paths: StatePaths, builds: ReadonlySet<string | null>): void {
+  const folder = runtimeFolder(paths)
+  if (!existsSync(folder)) return
+  const used = new Set([...builds].map((build) => bundleName(build?.split('+').at(-1) ?? '')))
+  for (const name of readdirSync(folder)) {
+    const isYoung = Date.now() - statSync(join(folder, name)).mtimeMs < BUNDLE_KEEP_MS
+    if (!used.has(name) && !isYoung) rmSync(join(folder, name), { force: true })
+  }
+}
+
+/** Program and arguments of a supervisor. */
+export function supervisorCommand(command: readonly string[], root: string): string[] {
+  return [...command, 'internal', 'supervisor', '--root', root]
+}
+
 async function startSupervisor(options: LaunchOptions, client: SocketClient): Promise<void> {
   const { paths, root, command } = options
   makeStateFolders(paths)
   const log = openSync(supervisorLog(paths), 'a', 0o600)
-  const [program, ...args] = [...command, 'internal', 'supervisor', '--root', root]
+  const [program, ...args] = withoutCoreFile(supervisorCommand(command, root))
   const child = spawn(program!, args, { cwd: paths.state, detached: true, stdio: ['ignore', log, log] })
   let failure: string | null = null
   child.once('error', (error) => {
@@ -83,7 +124,7 @@ async function startSupervisor(options: LaunchOptions, client: SocketClient): Pr
   child.unref()
   const deadline = performance.now() + STARTS_MS
   while (!(await snapshotOf(client))) {
-    if (failure) throw didNotStart(paths, failure)
+    if (failure && !(await snapshotOf(client))) throw didNotStart(paths, failure)
     if (performance.now() > deadline) throw didNotStart(paths, `it does not answer after ${STARTS_MS} ms`)
     await sleep(30)
   }
@@ -100,9 +141,20 @@ async function endSupervisor(paths: StatePaths): Promise<void> {
   signalProcess(identity, 'SIGTERM')
   const deadline = performance.now() + STOPS_MS
   while (isAlive(identity)) {
-    if (performance.now() > deadline) signalProcess(identity, 'SIGKILL')
+    if (performance.now() > deadline) {
+      // Without this a front would take it for killed by accident, and start it again.
+      rmSync(supervisorPidFile(paths), { force: true })
+      signalProcess(identity, 'SIGKILL')
+    }
     await sleep(20)
   }
+}
+
+const runtimeFolder = (paths: StatePaths): string => join(paths.state, 'runtime')
+const bundleName = (hash: string): string => `moodify-${hash}.mjs`
+
+function hashOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 12)
 }
 
 function didNotStart(paths: StatePaths, reason: string): OperatingError {

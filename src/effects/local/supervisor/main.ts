@@ -24,6 +24,8 @@ export interface SupervisorOptions {
   /** Absolute folder of moodify.yaml. */
   readonly root: string
   readonly version: string
+  /** From `buildOf`. */
+  readonly build: string
   /** How to start ourselves, such as `[node, moodify.mjs]`. */
   readonly command: readonly string[]
   readonly tuning?: Partial<Tuning>
@@ -38,7 +40,7 @@ export interface SupervisorOptions {
  * @throws OperatingError REFUSED when another supervisor of this folder runs
  */
 export async function runSupervisor(options: SupervisorOptions): Promise<void> {
-  const { paths, root, version, command, tuning } = options
+  const { paths, root, version, build, command, tuning } = options
   makeStateFolders(paths)
   const held = await lockFolder(paths)
   const identity: ProcessIdentity = { pid: process.pid, started: startedOf(process.pid)! }
@@ -48,6 +50,7 @@ export async function runSupervisor(options: SupervisorOptions): Promise<void> {
       paths,
       root,
       command,
+      build,
       store: new StateStore(paths.state),
       ports: new PortRange(process.env['MOODIFY_PORTS'], Number.parseInt(paths.hash.slice(0, 8), 16)),
       tuning: { ...defaultTuning, ...tuning },

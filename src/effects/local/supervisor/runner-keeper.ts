@@ -4,11 +4,15 @@ import { KeptProcess } from './kept-process.ts'
 import type { StateStore } from './state.ts'
 import type { Tuning } from './tuning.ts'
 
+/** Exit status of a runner that would fail in the same way again: it is started when somebody asks for it. */
+export const NOT_AGAIN = 78
+
 export interface RunnerOptions {
   readonly environment: string
   readonly root: string
   readonly folder: string
   readonly command: readonly string[]
+  readonly build: string
   readonly store: StateStore
   readonly tuning: Tuning
   say(line: string): void
@@ -23,17 +27,22 @@ export class RunnerKeeper {
   #askedBeforeStart = 0
 
   constructor(options: RunnerOptions) {
-    const { environment, root, folder, command, store, tuning, say } = options
+    const { environment, root, folder, command, build, store, tuning, say } = options
     this.#options = options
     this.#process = new KeptProcess({
       name: `the runner of ${environment}`,
       folder: join(folder, 'runner'),
       tuning,
+      build,
+      renewsOtherBuilds: true,
       command: () => {
         this.#askedBeforeStart = this.#asked
         return [...command, 'internal', 'runner', '--root', root, '--environment', environment]
       },
-      next: ({ code }) => (code !== 0 ? 'pause' : this.#isDone() ? 'nothing' : 'start'),
+      next: ({ code }) => {
+        if (code === NOT_AGAIN) return 'nothing'
+        return code !== 0 ? 'pause' : this.#isDone() ? 'nothing' : 'start'
+      },
       say,
     })
     if (store.environment(environment).runnerWanted) this.#process.start()
@@ -41,6 +50,11 @@ export class RunnerKeeper {
 
   get log(): string {
     return this.#process.log
+  }
+
+  /** Of the runner, when one runs; null for one that is not known. */
+  buildsInUse(): (string | null)[] {
+    return this.#process.buildsInUse()
   }
 
   snapshot(): { pid: number | null; restarts: number } {

@@ -2,7 +2,7 @@ import { OperatingError } from '../../../errors/catalogue.ts'
 import { PROTOCOL_VERSION, type SupervisorEnvironments, type SupervisorSnapshot } from '../protocol.ts'
 import type { Routes } from '../socket-server.ts'
 import { Environment, type Shared } from './environment.ts'
-import { supervisorLog } from './launch.ts'
+import { pruneRuntime, supervisorLog } from './launch.ts'
 import { canListen, portBusy } from './ports.ts'
 import { bodyOf } from './requests.ts'
 import type { EnvironmentState } from './state.ts'
@@ -100,6 +100,7 @@ export class Supervisor {
     return {
       protocol: PROTOCOL_VERSION,
       version: this.#version,
+      build: this.#shared.build,
       pid: process.pid,
       directories: this.#all().flatMap((environment) => environment.directories),
       environments: Object.fromEntries(environments),
@@ -127,7 +128,17 @@ export class Supervisor {
       if (known) known.front.link.setTable(table)
       else this.#environments.set(name, new Environment(name, this.#shared))
     }
-    await Promise.all(wanted.map(({ name }) => this.#environments.get(name)!.front.answers(FRONT_STARTS_MS)))
+    const fronts = wanted.map(({ name }) => this.#environments.get(name)!.front)
+    await Promise.all(fronts.map((front) => front.answers(FRONT_STARTS_MS)))
+    await Promise.all(fronts.map((front) => front.upgrade()))
+    this.#pruneRuntime()
+  }
+
+  /** Old bundles, as long as it is known of everything that runs which one it needs. */
+  #pruneRuntime(): void {
+    const { paths, build } = this.#shared
+    const used = this.#all().flatMap(({ front, runner }) => [...front.buildsInUse(), ...runner.buildsInUse()])
+    if (!used.includes(null)) pruneRuntime(paths, new Set([build, ...used]))
   }
 
   /** What is no longer in moodify.yaml ends, unless it serves: a name changed by mistake must not be an outage. */

@@ -16,6 +16,8 @@ export interface Tuning {
   readonly frontHungMs: number
   /** The same for one that has not answered yet. */
   readonly frontStartsMs: number
+  /** How often fronts look whether the supervisor was killed; null: never. */
+  readonly supervisorWatchMs: number | null
   readonly memoryTickMs: number
   readonly logTickMs: number
   readonly logMaxBytes: number
@@ -38,6 +40,7 @@ export const defaultTuning: Tuning = {
   frontTickMs: 500,
   frontHungMs: 30_000,
   frontStartsMs: 30_000,
+  supervisorWatchMs: 1000,
   memoryTickMs: 5000,
   logTickMs: 10_000,
   logMaxBytes: 10 * 1024 * 1024,
