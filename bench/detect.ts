@@ -67,7 +67,6 @@ interface Release {
   /** From the first bad answer to the last answer of the version; null if it had none or stayed. */
   readonly seconds: number | null
   readonly hurt: number
-  readonly answers: number
   readonly dropped: number
 }
 
@@ -126,10 +125,10 @@ async function ship(platform: Embedded, shell: Shell, url: string, name: string)
     const { code } = await shell.ask('deploy', '-v', name, '-s', 'canary', '--yes')
     await platform.settled()
     const report = await client.stop()
-    const { answers = 0, errors = 0, slow = 0 } = report.versions[name] ?? {}
+    const { errors = 0, slow = 0 } = report.versions[name] ?? {}
     const { firstBadAt, lastAnswerAt } = watch.stop()
     const seconds = firstBadAt === null || lastAnswerAt === null ? null : (lastAnswerAt - firstBadAt) / 1000
-    return { code, seconds, hurt: errors + slow, answers, dropped: report.dropped }
+    return { code, seconds, hurt: errors + slow, dropped: report.dropped }
   } finally {
     watch.stop()
     await client.stop()

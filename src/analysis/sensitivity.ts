@@ -16,6 +16,8 @@ export interface Traffic {
   readonly weight: number
   /** Stable's error rate. */
   readonly baseline: number
+  /** Replicas of each version, where the unit is a cell of one replica and second; without them it is a request. */
+  readonly replicas?: { readonly canary: number; readonly stable: number }
 }
 
 export interface TestPower {
@@ -34,12 +36,35 @@ const CONFIDENCE = 1.7
 /** What it takes to find a canary with this error rate; null for one within the margin. */
 export function detectionOf(rate: number, traffic: Traffic, { alpha, margin }: TestPower): Detection | null {
   const { requestsPerSecond, weight, baseline } = traffic
-  const allowed = shareOfBad(margin * baseline, baseline, weight)
-  const actual = shareOfBad(rate, baseline, weight)
-  if (!(actual > allowed) || requestsPerSecond <= 0) return null
+  if (requestsPerSecond <= 0) return null
+  const canary = unitsOf(requestsPerSecond * weight, traffic.replicas?.canary)
+  const stable = unitsOf(requestsPerSecond * (1 - weight), traffic.replicas?.stable)
+  const share = canary.perSecond / (canary.perSecond + stable.perSecond)
+  const stableBad = badShare(baseline, stable)
+  const allowed = shareOfBad(Math.min(1, margin * stableBad), stableBad, share)
+  const actual = shareOfBad(badShare(rate, canary), stableBad, share)
+  if (!(actual > allowed)) return null
   const bad = (Math.log(1 / alpha) + CONFIDENCE) / divergence(actual, allowed)
-  const hurt = Math.max(MINIMUM_BAD, bad * actual)
-  return { seconds: hurt / (requestsPerSecond * weight * rate), hurt }
+  const seconds = Math.max(MINIMUM_BAD, bad * actual) / (canary.perSecond * badShare(rate, canary))
+  return { seconds, hurt: seconds * requestsPerSecond * weight * rate }
+}
+
+interface Units {
+  readonly perSecond: number
+  /** Requests in one. */
+  readonly size: number
+}
+
+/** Cells with at least one request, when requests come at random; without replicas each request is a unit. */
+function unitsOf(requestsPerSecond: number, replicas: number | undefined): Units {
+  if (replicas === undefined) return { perSecond: requestsPerSecond, size: 1 }
+  const occupied = replicas * -Math.expm1(-requestsPerSecond / replicas)
+  return { perSecond: occupied, size: requestsPerSecond / occupied }
+}
+
+/** A unit is bad if any of its requests is. */
+function badShare(rate: number, { size }: Units): number {
+  return rate >= 1 ? 1 : -Math.expm1(size * Math.log1p(-rate))
 }
 
 /** The smallest error rate that is found within a time; null if none is, not even 100 %. */

@@ -1,5 +1,5 @@
 // Judges recorded data, a JSON document per line, without any platform.
-import { z } from 'zod'
+import * as z from 'zod'
 import { judgeByMode } from '../analysis/judges.ts'
 import type { Triggers } from '../config/config.ts'
 import { type Counts, LATENCY_BUCKETS, LATENCY_EDGES_MS, latencyBucket } from '../domain/counts.ts'

@@ -9,7 +9,7 @@ import {
   type TestPower,
   type Traffic,
 } from '../analysis/sensitivity.ts'
-import type { Plan, Step } from '../plan/plan.ts'
+import type { Member, Plan, Step } from '../plan/plan.ts'
 import type { Context } from './context.ts'
 
 const WINDOW_SECONDS = 60
@@ -49,10 +49,10 @@ export async function sightOf(
   plan: Plan,
   { requestsPerSecond, ...power }: SightPower & { requestsPerSecond?: number },
 ): Promise<readonly Sight[]> {
-  const services = plan.members.filter(({ from }) => from !== null).map(({ service }) => service)
   const found = await Promise.all(
-    services.map(async (service) => {
-      const seen = await trafficOf(context, service)
+    plan.members.map(async (member) => {
+      const { service } = member
+      const seen = await trafficOf(context, member)
       const traffic = { ...seen, requestsPerSecond: requestsPerSecond ?? seen.requestsPerSecond }
       const stages = plan.steps.filter(
         (step): step is Analysis => step.kind === 'analyse' && step.service === service && step.weightPercent < 100,
@@ -70,10 +70,10 @@ export async function stagesThatSee(
   { rate, requestsPerSecond, ...power }: SightPower & { rate: number; requestsPerSecond?: number },
 ): Promise<Readonly<Record<string, readonly ProposedStage[]>>> {
   const found = await Promise.all(
-    plan.members.map(async ({ service }) => {
-      const seen = await trafficOf(context, service)
+    plan.members.map(async (member) => {
+      const seen = await trafficOf(context, member)
       const traffic = { ...seen, requestsPerSecond: requestsPerSecond ?? seen.requestsPerSecond }
-      return [service, proposeStages(rate, traffic, powerOfStage(power, 0))] as const
+      return [member.service, proposeStages(rate, traffic, powerOfStage(power, 0))] as const
     }),
   )
   return Object.fromEntries(found)
@@ -89,8 +89,9 @@ type Seen = Omit<Traffic, 'weight'> & { readonly isMeasured: boolean }
 
 function sightOfStage(stage: Analysis, seen: Seen, power: TestPower): Sight {
   const { service, weightPercent, monitorMs } = stage
-  const { requestsPerSecond, baseline, isMeasured } = seen
-  const traffic = { requestsPerSecond, baseline, weight: weightPercent / 100 }
+  const { isMeasured, ...measured } = seen
+  const { requestsPerSecond, baseline } = measured
+  const traffic = { ...measured, weight: weightPercent / 100 }
   const seconds = monitorMs / 1000
   const smallest = smallestVisibleRate(seconds, traffic, power)
   const rate = smallest === null ? null : Math.max(smallest, EXAMPLE_RATE)
@@ -107,12 +108,13 @@ function sightOfStage(stage: Analysis, seen: Seen, power: TestPower): Sight {
   }
 }
 
-async function trafficOf(context: Context, service: string): Promise<Seen> {
+async function trafficOf(context: Context, { service, from, to }: Member): Promise<Seen> {
   const read = await context.platform.observer.cells(service, null).catch(() => null)
   const cells = read ? read.cells.filter(({ second }) => second > read.next.second - WINDOW_SECONDS) : []
   const requests = cells.reduce((sum, cell) => sum + cell.requests, 0)
   const failures = cells.reduce((sum, cell) => sum + cell.failures, 0)
   const isMeasured = failures >= ENOUGH_FAILURES
   const baseline = isMeasured ? failures / requests : ASSUMED_BASELINE
-  return { requestsPerSecond: requests / WINDOW_SECONDS, baseline, isMeasured }
+  const replicas = { canary: to.replicas, stable: from?.replicas ?? to.replicas }
+  return { requestsPerSecond: requests / WINDOW_SECONDS, baseline, isMeasured, replicas }
 }

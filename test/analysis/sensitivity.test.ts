@@ -29,6 +29,14 @@ describe('what a stage can see', () => {
     }
   })
 
+  test('is less in cells of unequal load, and the same where every cell holds as many requests', () => {
+    const wide = { ...power, margin: 1.25 }
+    const smallest = (replicas?: { canary: number; stable: number }) =>
+      smallestVisibleRate(300, { ...traffic, ...(replicas && { replicas }) }, wide)!
+    expect(smallest({ canary: 3, stable: 3 })).toBeGreaterThan(3 * smallest())
+    expect(smallest({ canary: 1, stable: 9 })).toBeCloseTo(smallest(), 2)
+  })
+
   test('is nothing within the margin, nor without traffic', () => {
     expect(detectionOf(0.0012, traffic, { alpha: 0.01, margin: 1.25 })).toBe(null)
     expect(detectionOf(0.5, { ...traffic, requestsPerSecond: 0 }, power)).toBe(null)
