@@ -27,12 +27,12 @@ describe('explain', () => {
   it('of a release that was taken back gives the end first, and each decision with its evidence', () => {
     expect(explainText(ofRelease('r-3'), plain, { timeZone: 'UTC' })).toMatchInlineSnapshot(`
       "r-3: v1.2.0 by canary, in place of v1.1.0; asked for by ana at 2026-01-06 10:01:32
-      r-3: rolled-back, because backend: 6 of 20 requests failed (30 %, limit 5 %) in the last 2 s; stable: 0 of 180
+      r-3: rolled-back, because backend: 9 of 30 requests failed (30 %), limit 5 %, evidence 2,400 : 1; stable: 0 of 270 requests failed (0 %)
 
       10:01:32  ana typed deploy: start the release of v1.2.0
       10:01:32  release r-3: v1.2.0 by canary
-      10:01:32  build backend v1.2.0
-      10:01:32  backend v1.2.0 is built
+      10:01:32  fetch backend v1.2.0
+      10:01:32  backend v1.2.0 is ready to start
       10:01:32  start 3 × backend v1.2.0 in blue, wait until ready (60 s at most)
       10:01:32  3 × v1.2.0 are starting in blue
       10:01:32  waiting: backend v1.2.0 in blue is not ready yet; for 1 min at most, then the release goes back
@@ -45,23 +45,23 @@ describe('explain', () => {
       10:01:33  the data plane follows (generation 5)
       10:01:33  judge backend at 10 % for 20 s
       10:01:33  waiting: the analysis at 10 %; for 20 s at most, then it advances when healthy
-      10:01:35  going back: backend: 6 of 20 requests failed (30 %, limit 5 %) in the last 2 s; stable: 0 of 180
+      10:01:36  going back: backend: 9 of 30 requests failed (30 %), limit 5 %, evidence 2,400 : 1; stable: 0 of 270 requests failed (0 %)
                 verdict   unhealthy by error-rate
-                evidence  6 bad of 20 (30 %), limit 5 %, 2 s of data
-                control   0 bad of 180 (0 %)
-      10:01:35  v1.1.0 is still warm in green
-      10:01:35  send backend traffic: 100 % green
-      10:01:35  asked for 100 % green (generation 6)
-      10:01:35  waiting: the data plane does not follow generation 6 of backend yet; for 10 s at most, then it is said again
-      10:01:35  the data plane follows (generation 6)
-      10:01:35  drain backend in blue (30 s at most)
-      10:01:35  waiting: requests in flight in blue; for 30 s at most, then what is left is cut
-      10:01:35  nothing is in flight
-      10:01:35  end backend in blue
-      10:01:35  blue is ending
-      10:01:35  blue is empty
-      10:01:35  rolled-back: backend: 6 of 20 requests failed (30 %, limit 5 %) in the last 2 s; stable: 0 of 180
-      10:01:35  the release has ended: rolled-back"
+                evidence  9 bad of 30 (30 %), limit 5 %, 2.6 s of data
+                control   0 bad of 270 (0 %)
+      10:01:36  v1.1.0 is still warm in green
+      10:01:36  send backend traffic: 100 % green
+      10:01:36  asked for 100 % green (generation 6)
+      10:01:36  waiting: the data plane does not follow generation 6 of backend yet; for 10 s at most, then it is said again
+      10:01:36  the data plane follows (generation 6)
+      10:01:36  drain backend in blue (30 s at most)
+      10:01:36  waiting: requests in flight in blue; for 30 s at most, then what is left is cut
+      10:01:36  nothing is in flight
+      10:01:36  end backend in blue
+      10:01:36  blue is ending
+      10:01:36  blue is empty
+      10:01:36  rolled-back: backend: 9 of 30 requests failed (30 %), limit 5 %, evidence 2,400 : 1; stable: 0 of 270 requests failed (0 %)
+      10:01:36  the release has ended: rolled-back"
     `)
   })
 
@@ -89,9 +89,9 @@ describe('history', () => {
   it('has the newest release first, with the reason of each that was taken back', () => {
     expect(historyText(historyRows(records), plain, { timeZone: 'UTC', width: 100 })).toMatchInlineSnapshot(`
       "RELEASE  VERSION  FROM    STRATEGY  OUTCOME      STARTED                    TOOK  BY
-      r-3      v1.2.0   v1.1.0  canary    rolled-back  2026-01-06 10:01:32       2.9 s  ana
-               because backend: 6 of 20 requests failed (30 %, limit 5 %) in the last 2 s; stable: 0 of
-               180
+      r-3      v1.2.0   v1.1.0  canary    rolled-back  2026-01-06 10:01:32       3.9 s  ana
+               because backend: 9 of 30 requests failed (30 %), limit 5 %, evidence 2,400 : 1; stable: 0
+               of 270 requests failed (0 %)
       r-2      v1.1.0   v1.0.0  canary    released     2026-01-06 10:00:01  1 min 31 s  ana
       r-1      v1.0.0   –       first     released     2026-01-06 10:00:00       1.1 s  ana"
     `)
@@ -104,7 +104,7 @@ describe('history', () => {
       strategy: 'canary',
       outcome: 'rolled-back',
       startedAt: '2026-01-06T10:01:32.400Z',
-      endedAt: '2026-01-06T10:01:35.300Z',
+      endedAt: '2026-01-06T10:01:36.300Z',
       actor: 'ana',
       reason: expect.stringContaining('requests failed'),
       from: 'v1.1.0',
@@ -133,7 +133,7 @@ describe('events', () => {
     expect(lines.map((record) => eventLine(record)).join('\n')).toMatchInlineSnapshot(`
       "2026-01-06T10:01:32Z  ana typed deploy: start the release of v1.2.0
       2026-01-06T10:01:32Z  release r-3: v1.2.0 by canary
-      2026-01-06T10:01:32Z  build backend v1.2.0
+      2026-01-06T10:01:32Z  fetch backend v1.2.0
       2026-01-06T10:01:32Z  start 3 × backend v1.2.0 in blue, wait until ready (60 s at most)
       2026-01-06T10:01:33Z  3 × v1.2.0 ready in blue
       2026-01-06T10:01:33Z  smoke-test backend in blue at its own address (GET /health)
@@ -141,16 +141,16 @@ describe('events', () => {
       2026-01-06T10:01:33Z  send backend traffic: 90 % green, 10 % blue
       2026-01-06T10:01:33Z  the data plane follows (generation 5)
       2026-01-06T10:01:33Z  judge backend at 10 % for 20 s
-      2026-01-06T10:01:35Z  going back: backend: 6 of 20 requests failed (30 %, limit 5 %) in the last 2 s; stable: 0 of 180
-      2026-01-06T10:01:35Z  v1.1.0 is still warm in green
-      2026-01-06T10:01:35Z  send backend traffic: 100 % green
-      2026-01-06T10:01:35Z  the data plane follows (generation 6)
-      2026-01-06T10:01:35Z  drain backend in blue (30 s at most)
-      2026-01-06T10:01:35Z  nothing is in flight
-      2026-01-06T10:01:35Z  end backend in blue
-      2026-01-06T10:01:35Z  blue is empty
-      2026-01-06T10:01:35Z  rolled-back: backend: 6 of 20 requests failed (30 %, limit 5 %) in the last 2 s; stable: 0 of 180
-      2026-01-06T10:01:35Z  the release has ended: rolled-back"
+      2026-01-06T10:01:36Z  going back: backend: 9 of 30 requests failed (30 %), limit 5 %, evidence 2,400 : 1; stable: 0 of 270 requests failed (0 %)
+      2026-01-06T10:01:36Z  v1.1.0 is still warm in green
+      2026-01-06T10:01:36Z  send backend traffic: 100 % green
+      2026-01-06T10:01:36Z  the data plane follows (generation 6)
+      2026-01-06T10:01:36Z  drain backend in blue (30 s at most)
+      2026-01-06T10:01:36Z  nothing is in flight
+      2026-01-06T10:01:36Z  end backend in blue
+      2026-01-06T10:01:36Z  blue is empty
+      2026-01-06T10:01:36Z  rolled-back: backend: 9 of 30 requests failed (30 %), limit 5 %, evidence 2,400 : 1; stable: 0 of 270 requests failed (0 %)
+      2026-01-06T10:01:36Z  the release has ended: rolled-back"
     `)
   })
 
@@ -166,7 +166,7 @@ describe('events', () => {
     const fields = new Set(documents.map((text) => Object.keys(JSON.parse(text)).join(' ')))
     expect([...fields]).toEqual(['seq at environment release kind reason actor text data'])
     const back = documents.map((text) => JSON.parse(text)).find(({ kind }) => kind === 'turnedBack')
-    expect(back.data.cause.verdict.evidence).toMatchObject({ units: 20, bad: 6, limit: 0.05 })
+    expect(back.data.cause.verdict.evidence).toMatchObject({ units: 30, bad: 9, limit: 0.05 })
   })
 
   it('as JSON never carry the environment of a service', () => {

@@ -16,7 +16,7 @@ describe('plan: golden text', () => {
     expect(planText(await fakeEnvironment().planFor('v1.0.0'), plain)).toMatchInlineSnapshot(`
       "Plan: v1.0.0 to production, its first release
 
-        1  build backend v1.0.0
+        1  fetch backend v1.0.0
         2  start 3 × backend v1.0.0 in blue, wait until ready (60 s at most)
         3  smoke-test backend in blue at its own address (GET /health)
         4  send backend traffic: 100 % blue
@@ -36,7 +36,7 @@ describe('plan: golden text', () => {
     expect(planText(await environment.planFor('v1.1.0', 'canary'), plain)).toMatchInlineSnapshot(`
       "Plan: v1.1.0 to production by canary, in place of v1.0.0
 
-         1  build backend v1.1.0
+         1  fetch backend v1.1.0
          2  start 3 × backend v1.1.0 in green, wait until ready (60 s at most)
          3  smoke-test backend in green at its own address (GET /health)
          4  send backend traffic: 90 % blue, 10 % green
@@ -53,7 +53,8 @@ describe('plan: golden text', () => {
 
       at most    3 min until it is released, when there is data to judge by
       at peak    6 replicas of backend
-      goes back  when error rate > 5 % or P95 > 5 s, of at least 20 requests, 3 of them bad, in 10 s
+      goes back  when its errors or slow answers are shown to be more than 1.25 × those of the old version
+                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this
                  when a replica is in a crash loop
                  when failing health checks > 50 % of its replicas
                  when a step fails or is not done in its time
@@ -69,7 +70,7 @@ describe('plan: golden text', () => {
     expect(planText(await environment.planFor('v1.1.0', 'blue-green'), plain)).toMatchInlineSnapshot(`
       "Plan: v1.1.0 to production by blue-green, in place of v1.0.0
 
-         1  build backend v1.1.0
+         1  fetch backend v1.1.0
          2  start 3 × backend v1.1.0 in green, wait until ready (60 s at most)
          3  smoke-test backend in green at its own address (GET /health)
          4  wait for approval: moodify promote (24 h at most)
@@ -83,7 +84,8 @@ describe('plan: golden text', () => {
 
       at most    2 min until it is released, when there is data to judge by, the wait for its approval not counted
       at peak    6 replicas of backend
-      goes back  when error rate > 5 % or P95 > 5 s, of at least 20 requests, 3 of them bad, in 10 s
+      goes back  when its errors or slow answers are shown to be more than 1.25 × those of the old version
+                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this
                  when a replica is in a crash loop
                  when failing health checks > 50 % of its replicas
                  when a step fails or is not done in its time
@@ -98,7 +100,7 @@ describe('plan: golden text', () => {
     expect(planText(await environment.planFor('v1.1.0', 'rolling'), plain)).toMatchInlineSnapshot(`
       "Plan: v1.1.0 to production by rolling, in place of v1.0.0
 
-        1  build backend v1.1.0
+        1  fetch backend v1.1.0
         2  roll backend in blue to v1.1.0, one replica at a time
         3  judge backend at 100 % for 20 s
         4  backend v1.1.0 in blue becomes stable
@@ -106,7 +108,8 @@ describe('plan: golden text', () => {
 
       at most    3 min 26 s until it is released, when there is data to judge by
       at peak    4 replicas of backend
-      goes back  when error rate > 5 % or P95 > 5 s, of at least 20 requests, 3 of them bad, in 10 s
+      goes back  when its errors or slow answers are shown to be more than 1.25 × those of the old version
+                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this
                  when a replica is in a crash loop
                  when failing health checks > 50 % of its replicas
                  when a step fails or is not done in its time
@@ -122,7 +125,7 @@ describe('plan: golden text', () => {
     expect(planText(await environment.planFor('v0.9.0', 'rollback'), plain)).toMatchInlineSnapshot(`
       "Plan: production back to v0.9.0, away from v1.0.0
 
-        1  build backend v0.9.0
+        1  fetch backend v0.9.0
         2  start 3 × backend v0.9.0 in green, wait until ready (60 s at most)
         3  send backend traffic: 100 % green
         4  backend v0.9.0 in green becomes stable
@@ -146,7 +149,7 @@ describe('plan: golden text', () => {
       "Plan: v1.1.0 to production by rolling, in place of
       v1.0.0
 
-        1  build backend v1.1.0
+        1  fetch backend v1.1.0
         2  roll backend in blue to v1.1.0, one replica
            at a time
         3  judge backend at 100 % for 20 s
@@ -156,9 +159,12 @@ describe('plan: golden text', () => {
       at most    3 min 26 s until it is released, when
                  there is data to judge by
       at peak    4 replicas of backend
-      goes back  when error rate > 5 % or P95 > 5 s, of
-                 at least 20 requests, 3 of them bad, in
-                 10 s
+      goes back  when its errors or slow answers are
+                 shown to be more than 1.25 × those of
+                 the old version
+                 when error rate > 5 % or P95 > 5 s is
+                 shown; of good versions at most 1 % are
+                 taken back by all this
                  when a replica is in a crash loop
                  when failing health checks > 50 % of
                  its replicas

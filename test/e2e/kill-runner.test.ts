@@ -49,7 +49,8 @@ afterAll(async () => {
 /** Replaces supervisor and runner by ones that know where the next runner is to die. */
 async function dieAt(point: string): Promise<void> {
   const { runner } = await platform.snapshot()
-  await platform.kill(platform.supervisorPid())
+  // Ended on purpose: one that is killed would be started again by the front, without knowing the point.
+  await platform.kill(platform.supervisorPid(), 'SIGTERM')
   // With nothing left to do it may just have ended by itself.
   if (runner.pid !== null) await platform.kill(runner.pid).catch(() => {})
   const { code, stderr } = await platform.run(['up'], { env: { MOODIFY_TEST_KILL_AT: point } })

@@ -83,7 +83,7 @@ export interface Embedded extends AsyncDisposable {
   slot(name: string): Promise<SupervisorSlot>
   supervisorPid(): number
   /** Kills with SIGKILL and waits until the process is gone. */
-  kill(pid: number): Promise<void>
+  kill(pid: number, signal?: NodeJS.Signals): Promise<void>
 }
 
 /** @param more  environment variables of all its processes */
@@ -159,10 +159,10 @@ export function embedded(settings: Settings = {}, more: NodeJS.ProcessEnv = {}):
       return (await platform.snapshot()).services[SERVICE]!.slots[name]!
     },
     supervisorPid: () => readJson<ProcessIdentity>(supervisorPidFile(paths))!.pid,
-    async kill(pid) {
+    async kill(pid, signal = 'SIGKILL') {
       const started = startedOf(pid)
       if (started === null) throw new Error(`there is no process ${pid}`)
-      process.kill(pid, 'SIGKILL')
+      process.kill(pid, signal)
       await until(`the end of process ${pid}`, () => startedOf(pid) !== started)
     },
     async [Symbol.asyncDispose]() {
