@@ -23,6 +23,8 @@ interface Inputs {
 /** How often the platform is looked at while facts are waited for, and else. */
 const EAGER_MS = 100
 const CALM_MS = 500
+/** The age of a snapshot is given in whole milliseconds. */
+const ROUNDING_MS = 1
 /** How often the inbox is looked at. */
 const INBOX_MS = 50
 
@@ -42,7 +44,7 @@ export function createInputs(options: {
   let idleSinceMs: number | null = null
   let lookNow = true
   let snapshot = unseenYet
-  // Nothing is concluded from what was seen before the epoch was stamped.
+  // Nothing is concluded from what was seen before the epoch was stamped, or before the last effect had ended.
   let seenAtMs = clock.monotonicMs()
   let wake = new AbortController()
   background.onFinished = () => wake.abort()
@@ -61,10 +63,16 @@ export function createInputs(options: {
   async function look(): Promise<void> {
     const seen = await options.platform.observer.snapshot()
     const now = clock.monotonicMs()
-    if (now - seen.observedAgoMs >= seenAtMs) {
+    if (now - seen.observedAgoMs >= seenAtMs - ROUNDING_MS) {
       snapshot = seen
       seenAtMs = now - seen.observedAgoMs
     } else snapshot = { ...snapshot, observedAgoMs: now - seenAtMs }
+  }
+
+  /** What was seen before says nothing of what a write has changed. Going back may still rest on it. */
+  function forget(): void {
+    seenAtMs = clock.monotonicMs()
+    snapshot = { ...snapshot, complete: false, missing: ['the platform since the last write'] }
   }
 
   return {
@@ -77,6 +85,7 @@ export function createInputs(options: {
         if (result) {
           lookNow = true
           if (!result.result) return { input: 'superseded', snapshot }
+          forget()
           return { input: { kind: 'effectResult', id: result.id, result: result.result }, snapshot }
         }
         const [posted] = await journal.commands(state.lastCommandId)
