@@ -20,13 +20,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 describe('repository', () => {
   test('it has one commit and one tag per version on main, and nothing uncommitted', () => {
     const tags = git('log', '--reverse', '--format=%D').match(/tag: [^,\n]+/g)
-    expect(tags).toEqual(['tag: v1.0.0', 'tag: v1.1.0', 'tag: v1.2.0', 'tag: v1.3.0'])
+    expect(tags).toEqual(['tag: v0.9.0', 'tag: v1.0.0', 'tag: v1.1.0', 'tag: v1.2.0', 'tag: v1.3.0'])
     expect(git('branch', '--show-current')).toBe('main')
     expect(git('status', '--porcelain')).toBe('')
   })
 
   test('each version says its own name and writes it into its change log', () => {
-    for (const tag of ['v1.0.0', 'v1.1.0', 'v1.2.0', 'v1.3.0']) {
+    for (const tag of ['v0.9.0', 'v1.0.0', 'v1.1.0', 'v1.2.0', 'v1.3.0']) {
       expect(JSON.parse(git('show', `${tag}:version.json`))).toEqual({ version: tag })
       expect(git('show', `${tag}:CHANGELOG.md`)).toMatch(
         new RegExp(`^# Changes\\n\\n## ${tag.replaceAll('.', '\\.')}\\n`),
@@ -34,8 +34,8 @@ describe('repository', () => {
     }
   })
 
-  test('the first version is the application as it stands in examples/', () => {
-    for (const file of ['moodify.yaml', 'backend/server.mjs', 'version.json', 'CHANGELOG.md']) {
+  test('v1.0.0 is the application as it stands in examples/', () => {
+    for (const file of ['moodify.yaml', 'backend/server.mjs', 'version.json']) {
       expect(execFileSync('git', ['-C', repository, 'show', `v1.0.0:${file}`], { encoding: 'utf8' })).toBe(
         readFileSync(join(appFolder, file), 'utf8'),
       )
@@ -44,7 +44,7 @@ describe('repository', () => {
 
   test('nothing of this machine is in it, and it is the same each time', async () => {
     expect(git('log', '--format=%an <%ae> %cn <%ce>').split('\n')).toEqual(
-      new Array(4).fill('Moodify <team@moodify.example> Moodify <team@moodify.example>'),
+      new Array(5).fill('Moodify <team@moodify.example> Moodify <team@moodify.example>'),
     )
     expect(readdirSync(join(repository, '.git'))).not.toContain('hooks')
     const again = join(folder, 'again')
@@ -128,7 +128,7 @@ describe('versions', () => {
   const isGood = ({ status }: Seen) => status === 200
   const allGreen = { health: new Array(6).fill(200), smoke: [] }
 
-  test.each(['v1.0.0', 'v1.1.0'])('%s answers everything', async (tag) => {
+  test.each(['v0.9.0', 'v1.0.0', 'v1.1.0'])('%s answers everything', async (tag) => {
     const { answers, errorRate, ...checks } = await tryVersion(tag)
     expect(share(answers, isGood)).toBe(1)
     expect(errorRate).toBe(0)
