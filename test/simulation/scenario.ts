@@ -289,4 +289,4 @@ function settingsOf(seed: number, name: ScenarioName): (base: Settings) => Setti
   })
 }
 
-export type DeployStrategy = Exclude<StrategyName, 'first' | 'rollback'>
+type DeployStrategy = Exclude<StrategyName, 'first' | 'rollback'>
