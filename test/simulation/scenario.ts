@@ -1,7 +1,6 @@
 // What will go wrong and who will type what, all of it decided before the run begins. Data, so that a failing run
 // can be made smaller by leaving parts of it out.
 import type { HookConfig, Settings } from '../../src/config/config.ts'
-import type { StrategyName } from '../../src/domain/names.ts'
 import { type Random, randomOf } from './random.ts'
 
 /** How a version behaves from `afterMs` after its first replica became ready; before that it is good. */
@@ -288,5 +287,3 @@ function settingsOf(seed: number, name: ScenarioName): (base: Settings) => Setti
     notify: webhook ? { webhook: 'http://127.0.0.1/hook' } : null,
   })
 }
-
-type DeployStrategy = Exclude<StrategyName, 'first' | 'rollback'>
