@@ -1,17 +1,19 @@
 // argv → exit code.
 import { composeContext, composeRunner } from './compose.ts'
-import { frontFromArguments, runFront } from './effects/local/front/main.ts'
+import { NOT_AGAIN } from './effects/local/protocol.ts'
 import { buildOf } from './effects/local/supervisor/launch.ts'
-import { runSupervisor, supervisorFromArguments } from './effects/local/supervisor/main.ts'
-import { NOT_AGAIN } from './effects/local/supervisor/runner-keeper.ts'
 import { OperatingError } from './errors/catalogue.ts'
 import { JournalDamaged } from './journal/journal.ts'
 import { VERSION } from './version.ts'
 import { runCommandLine } from './views/cli/program.ts'
 
-/** Processes of the embedded platform start themselves through these; they are no part of the command line. */
+/**
+ * Processes of the embedded platform start themselves through these; they are no part of the command line, which
+ * starts sooner without them.
+ */
 const internals: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = {
   async supervisor(argv) {
+    const { runSupervisor, supervisorFromArguments } = await import('./effects/local/supervisor/main.ts')
     await runSupervisor({
       ...supervisorFromArguments(argv),
       version: VERSION,
@@ -21,6 +23,7 @@ const internals: Readonly<Record<string, (argv: readonly string[]) => Promise<nu
     return 0
   },
   async front(argv) {
+    const { frontFromArguments, runFront } = await import('./effects/local/front/main.ts')
     await runFront({ ...frontFromArguments(argv), version: VERSION, build: thisBuild() })
     return 0
   },

@@ -1,6 +1,9 @@
 // The kinds of value that moodify.yaml is made of. Each says in plain words what it expects, so that every
 // failure of a field, of type or of range, reads the same: `expected a number of seconds, found the text "5m"`.
-import { z } from 'zod'
+import * as z from 'zod'
+
+// A file is checked once in the life of a command: compiling its checks takes longer than making them.
+z.config({ jitless: true })
 
 /** Timers of Node count milliseconds in 31 bits, which is 24 days. */
 const LONGEST_SECONDS = 20 * 86_400

@@ -1,5 +1,5 @@
 // JSON Schema of moodify.yaml, for editors: completion, hovers, and red lines while typing.
-import { z } from 'zod'
+import * as z from 'zod'
 import { fileSchema } from './schema.ts'
 
 /** Draft 7, which the YAML language server knows best. Rules about several keys are not in it. */

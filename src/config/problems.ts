@@ -1,6 +1,6 @@
 // What the schema found wrong, one problem a key, in words and with a suggestion where one is near.
 import { closest, distance } from 'fastest-levenshtein'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Path } from './document.ts'
 import { inWords } from './fields.ts'
 

@@ -1,5 +1,5 @@
 // docs/reference/configuration.md: every key of moodify.yaml, from the same schema that reads it.
-import { z } from 'zod'
+import * as z from 'zod'
 import { fileSchema } from './schema.ts'
 
 const ROOT = 'file'

@@ -1,5 +1,5 @@
 // Rules about one value that take more than a range or a pattern.
-import { z } from 'zod'
+import * as z from 'zod'
 import { LATENCY_EDGES_MS } from '../domain/counts.ts'
 import { inWords } from './fields.ts'
 

@@ -78,6 +78,12 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
     })
   }
 
+  /** One statement is a transaction of its own. */
+  function write(name: StatementName, ...parameters: (string | number | null)[]): number {
+    if (refusal) throw refusal
+    return guard(file, () => Number(statement(name).run(...parameters).lastInsertRowid))
+  }
+
   function insert(record: JournalRecord): JournalRecord {
     const row = rowOf(record)
     statement('insert').run(...row, checksumOf(row))
@@ -153,15 +159,13 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
       return recordsAfter(after)
     },
     async post(command, actor) {
-      return transaction(() =>
-        Number(statement('post').run(wall(), JSON.stringify(actor), JSON.stringify(command)).lastInsertRowid),
-      )
+      return write('post', wall(), JSON.stringify(actor), JSON.stringify(command))
     },
     async commands(after) {
       return guard(file, () => (statement('commands').all(after) as Row[]).map((row) => commandOf(file, row)))
     },
     async saveCheckpoint(key, value) {
-      transaction(() => statement('saveCheckpoint').run(key, JSON.stringify(value)))
+      write('saveCheckpoint', key, JSON.stringify(value))
     },
     async checkpoint(key) {
       const row = guard(file, () => statement('checkpoint').get(key)) as Row | undefined
@@ -169,16 +173,9 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
       return row ? parsedOr(String(row['value']), null) : null
     },
     async saveSample(sample) {
-      transaction(() =>
-        statement('saveSample').run(
-          sample.release,
-          sample.service,
-          sample.step,
-          Math.round(sample.atMs),
-          JSON.stringify(sample.candidate),
-          sample.control ? JSON.stringify(sample.control) : null,
-        ),
-      )
+      const { release, service, step, atMs, candidate, control } = sample
+      const counts = [JSON.stringify(candidate), control ? JSON.stringify(control) : null]
+      write('saveSample', release, service, step, Math.round(atMs), ...counts)
     },
     async samples(release) {
       return guard(file, () => (statement('samples').all(release) as Row[]).flatMap(sampleOf))

@@ -96,7 +96,9 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
       await commit(decisions)
       return decisions.length > 0
     }
-    if (state.release && state.release.violation !== violated) await commit([violation(violated)])
+    const command = decisions.find(({ body }) => body.kind === 'commanded')
+    if (command) await commit([refused(command, violated)])
+    else if (state.release && state.release.violation !== violated) await commit([violation(violated)])
     return false
   }
 
@@ -120,6 +122,15 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
 }
 
 const changesStep: readonly RecordKind[] = ['releaseStarted', 'stepStarted', 'stepFinished', 'turnedBack']
+
+/** A command that would break an invariant is answered, or it would be taken again and again. */
+function refused({ body, actor }: Decision, predicate: string): Decision {
+  return {
+    body: { ...body, accepted: false } as Decision['body'],
+    reason: `it would break an invariant: ${predicate}`,
+    actor,
+  }
+}
 
 function violation(predicate: string): Decision {
   return { body: { kind: 'violated', predicate }, reason: `stopped before it was done: ${predicate}`, actor: MOODIFY }

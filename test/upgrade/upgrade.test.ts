@@ -1,6 +1,6 @@
 // `moodify up` of another build while users are served: supervisor, front and runner are replaced, and nothing is lost.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { FrontStatus, SupervisorSnapshot } from '../../src/effects/local/protocol.ts'
@@ -111,6 +111,24 @@ test('upgrade: a repository that is cleaned to the ground does not touch what se
   const report = await traffic.stop()
   console.info(figures('git clean -fdx, then the supervisor killed', report))
   expectNothingDropped(report)
+})
+
+test('upgrade: a build whose front cannot take over is a warning with the remedy, and users do not notice', async () => {
+  await using platform = embedded(SETTINGS)
+  const [first, broken] = makeBuilds(platform, ['one.mjs', 'broken.mjs'])
+  const url = await serve(platform, first!)
+  const text = readFileSync(broken!.file, 'utf8').replace(/^#!.*\n/, '')
+  writeFileSync(broken!.file, `if (process.argv.includes('--take-over')) process.exit(9)\n${text}`)
+  await using traffic = startLoad(url, LOAD)
+  await moreRequests(traffic, 200)
+  const printed = await broken!.moodify('up')
+  expect(printed).toMatch(/warning: the front of production is still .*, and serves: .* with status 9\./)
+  expect(printed).toContain('next: moodify up, which tries again')
+  await moreRequests(traffic, 200)
+  expect((await frontOf(platform)).build).toBe(first!.name)
+  const report = await traffic.stop()
+  expectNothingDropped(report)
+  expect(report.sockets).toMatchObject({ opened: LOAD.sockets, streamsCut: 0 })
 })
 
 test('upgrade: bundles that nothing runs from any more are removed, those in use are kept', async () => {

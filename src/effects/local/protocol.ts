@@ -192,6 +192,9 @@ export interface RunnerRequest {
   readonly replace?: boolean
 }
 
+/** Exit status of a runner that would fail in the same way again: it is started when somebody asks for it. */
+export const NOT_AGAIN = 78
+
 /** `GET /snapshot` */
 export interface SupervisorSnapshot {
   readonly protocol: number

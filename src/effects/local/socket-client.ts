@@ -1,5 +1,6 @@
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import type { Agent as HttpAgent, IncomingMessage } from 'node:http'
 import { catalogue, type ErrorCode, OperatingError } from '../../errors/catalogue.ts'
+import { Agent, request as httpRequest } from './http.ts'
 import type { ProtocolError } from './protocol.ts'
 
 export interface SocketClient {
@@ -48,7 +49,7 @@ export function socketClient(socketPath: string): SocketClient {
 }
 
 interface Call {
-  readonly agent: Agent | false
+  readonly agent: HttpAgent | false
   readonly socketPath: string
   readonly method: string
   readonly url: string

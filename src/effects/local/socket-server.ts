@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { chmodSync, linkSync, renameSync, rmSync, statSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import type { z } from 'zod'
 import { catalogue, OperatingError } from '../../errors/catalogue.ts'
+import { createServer } from './http.ts'
 import type { ProtocolError } from './protocol.ts'
 
 /** Answers one request. The result is sent as JSON; undefined as an empty answer, `plainText()` as it is. */

@@ -23,8 +23,13 @@ export class Drain {
     this.done = this.#closed.promise.then(() => this.#clearTimers())
   }
 
-  /** Starts it, or shortens one that has been started. What is left at the deadline is cut. */
-  within(deadlineMs: number): void {
+  /**
+   * Starts it, or shortens one that has been started.
+   *
+   * @param deadlineMs  what is in flight then is cut
+   * @param idleMs      how much longer connections without a request may stay, to come to their announced end
+   */
+  within(deadlineMs: number, { idleMs = 0 }: { idleMs?: number } = {}): void {
     const deadlineAt = performance.now() + deadlineMs
     if (deadlineAt >= this.#deadlineAt) return
     this.#deadlineAt = deadlineAt
@@ -32,7 +37,7 @@ export class Drain {
     this.#clearTimers()
     this.#timers = [
       setTimeout(() => this.#cutExchanges(), deadlineMs),
-      setTimeout(() => this.#cutConnections(), deadlineMs + LAST_MS),
+      setTimeout(() => this.#cutConnections(), deadlineMs + LAST_MS + idleMs),
     ]
   }
 

@@ -28,7 +28,7 @@ export interface HandoverOptions {
   readonly server: Server
   readonly drain: Drain
   readonly controlSocket: string
-  /** Time in which every idle connection comes to its announced end. */
+  /** In this time every idle connection comes to its announced end. */
   readonly idleMs: number
 }
 
@@ -83,7 +83,7 @@ export class Handover {
       this.#outcome = null
     }
     front.watch.stop()
-    drain.within(request.deadlineMs ?? longestDrainMs(front) + idleMs)
+    drain.within(request.deadlineMs ?? longestDrainMs(front) + idleMs, { idleMs })
   }
 
   /** Tells the successor what no report had. Resolves when that is on its way, or nobody is there. */
@@ -127,7 +127,8 @@ export class Handover {
     await file.close()
     const clock = { nowMs: core.now(), systemMs: systemMs() }
     const report = this.#report({}, -1)
-    void say(successor, { kind: 'state', state: stateOf(front), clock, countsSource, report })
+    const supervisor = front.watch.how
+    void say(successor, { kind: 'state', state: stateOf(front), clock, countsSource, supervisor, report })
     const prepared = await heard(successor, 'prepared', ANSWERS_MS)
     try {
       void say(successor, { kind: 'listen' }, server)
@@ -139,7 +140,10 @@ export class Handover {
     }
     this.#successor = successor
     void say(successor, { kind: 'committed' })
-    successor.on('message', (message: FromNew) => void this.#onMessage(message))
+    successor.on('message', (message: FromNew) => {
+      // What is not followed is not confirmed either, and so nothing is ended that may still be sent to.
+      this.#onMessage(message).catch((error) => console.error('A change of the front after this one failed:', error))
+    })
     this.#reporting = setInterval(() => void this.#sendReport(), REPORT_EVERY_MS)
   }
 

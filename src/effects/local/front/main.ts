@@ -1,11 +1,19 @@
 // The embedded load balancer: one process per environment.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { parseArgs } from 'node:util'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { type AsideServer, refuseIfServed, type SocketServer, serveAside, serveOnSocket } from '../socket-server.ts'
+import { createServer } from '../http.ts'
+import {
+  type AsideServer,
+  type Routes,
+  refuseIfServed,
+  type SocketServer,
+  serveAside,
+  serveOnSocket,
+} from '../socket-server.ts'
 import { type Controlled, controlRoutes, restore, stateOf } from './control.ts'
 import { answerError, type Core, idMaker, newEvents } from './core.ts'
 import { Drain } from './drain.ts'
@@ -100,16 +108,7 @@ export function frontFromArguments(argv: readonly string[]): Omit<FrontOptions, 
 export async function startFront(options: FrontOptions, inherited: Inheritance | null = null): Promise<Front> {
   const { environment, host, version, random, timeouts = TIMEOUTS, controlSocket } = options
   if (!inherited) await refuseIfServed(controlSocket)
-  const now = inherited?.now ?? (() => performance.now())
-  const core: Core = {
-    rotation: new Rotation({ now, random }),
-    upstreams: new Upstreams(now),
-    events: newEvents(),
-    bodyTimeoutMs: timeouts.bodyMs,
-    stopping: false,
-    makeId: idMaker(),
-    now,
-  }
+  const core = newCore({ now: inherited?.now ?? (() => performance.now()), random, timeouts })
   const saved = inherited?.state ?? (await readState(options.stateFile, environment))
   if (saved) restore(core, saved)
 
@@ -136,17 +135,10 @@ export async function startFront(options: FrontOptions, inherited: Inheritance |
   }
   const handover = new Handover({ front, server, drain, controlSocket, idleMs: KEEP_ALIVE_MS + KEEP_ALIVE_MARGIN_MS })
   const routes = handover.gate({ ...controlRoutes(front), 'POST /handover': (body) => handover.start(body) })
-  let control: SocketServer
-  if (inherited) {
-    control = await takeOver(front, server, await serveAside(controlSocket, routes))
-    await front.file.save()
-  } else {
-    await front.file.save()
-    control = await serveOnSocket(controlSocket, routes).catch((error) => {
-      server.close()
-      throw error
-    })
-  }
+  const control = inherited
+    ? await takeOver(front, server, await serveAside(controlSocket, routes))
+    : await serveFirst(front, server, controlSocket, routes)
+  if (inherited?.supervisor) front.watch.tell(inherited.supervisor)
   const sweep = setInterval(() => {
     core.rotation.cutOverdue()
     core.rotation.forget()
@@ -167,6 +159,27 @@ export async function startFront(options: FrontOptions, inherited: Inheritance |
   return { port, stop: front.stop, ended: end() }
 }
 
+function newCore({ now, random, timeouts }: Pick<Core, 'now'> & Pick<FrontOptions, 'random'> & { timeouts: Timeouts }) {
+  const core: Core = {
+    rotation: new Rotation({ now, random }),
+    upstreams: new Upstreams(now),
+    events: newEvents(),
+    bodyTimeoutMs: timeouts.bodyMs,
+    stopping: false,
+    makeId: idMaker(),
+    now,
+  }
+  return core
+}
+
+async function serveFirst(front: Controlled, server: Server, path: string, routes: Routes): Promise<SocketServer> {
+  await front.file.save()
+  return serveOnSocket(path, routes).catch((error) => {
+    server.close()
+    throw error
+  })
+}
+
 async function takeOver(front: Controlled, server: Server, control: AsideServer): Promise<SocketServer> {
   const { core } = front
   const predecessor = front.predecessor!
@@ -179,6 +192,7 @@ async function takeOver(front: Controlled, server: Server, control: AsideServer)
   })
   await predecessor.takeOver(server, BACKLOG, control)
   acceptForEver(server)
+  await front.file.save()
   return control
 }
 

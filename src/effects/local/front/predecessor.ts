@@ -1,6 +1,7 @@
 // The new front's side of a handover (succession.ts).
 import type { Server } from 'node:http'
 import type { Server as NetServer } from 'node:net'
+import type { FrontSupervisor } from '../protocol.ts'
 import type { AsideServer } from '../socket-server.ts'
 import { type SavedState, stateSchema } from './schemas.ts'
 import { type FromOld, type Report, say, systemMs } from './succession.ts'
@@ -16,6 +17,7 @@ export interface Inheritance {
   /** Goes on where the clock of the old front is, so that seconds mean the same in both. */
   readonly now: () => number
   readonly countsSource: string
+  readonly supervisor: FrontSupervisor | null
   readonly predecessor: Predecessor
 }
 
@@ -23,12 +25,13 @@ export interface Inheritance {
 export async function inherit(): Promise<Inheritance> {
   const waiting = heard('state')
   void say(process, { kind: 'ready' })
-  const { state, clock, countsSource, report } = (await waiting) as Extract<FromOld, { kind: 'state' }>
+  const { state, clock, countsSource, supervisor, report } = (await waiting) as Extract<FromOld, { kind: 'state' }>
   const ahead = systemMs() - performance.now() + clock.nowMs - clock.systemMs
   return {
     state: stateSchema.parse(state),
     now: () => performance.now() + ahead,
     countsSource,
+    supervisor,
     predecessor: new Predecessor(report),
   }
 }

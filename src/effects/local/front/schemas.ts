@@ -1,5 +1,5 @@
 // Shapes of what comes in over the control socket and from the state file. Fields that are not known are ignored.
-import { z } from 'zod'
+import * as z from 'zod'
 
 const count = z.int().min(0)
 const name = z.string().min(1)

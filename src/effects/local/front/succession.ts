@@ -13,7 +13,7 @@
 // Until the old one has committed it can go back: it kills the new one and goes on.
 import type { Server } from 'node:net'
 import type { Cell } from '../../../domain/counts.ts'
-import type { FrontStatus } from '../protocol.ts'
+import type { FrontStatus, FrontSupervisor } from '../protocol.ts'
 import type { SavedState } from './schemas.ts'
 
 export type FromOld =
@@ -23,6 +23,7 @@ export type FromOld =
       /** The same moment on the clock that cells are counted by, and on the machine's monotonic clock. */
       readonly clock: { readonly nowMs: number; readonly systemMs: number }
       readonly countsSource: string
+      readonly supervisor: FrontSupervisor | null
       readonly report: Report
     }
   | { readonly kind: 'listen' }

@@ -21,6 +21,11 @@ export class SupervisorWatch {
   #notBefore = 0
   #answersSince: number | null = null
 
+  /** Null when nobody has told it. */
+  get how(): FrontSupervisor | null {
+    return this.#how
+  }
+
   /** From now on it is looked for. */
   tell(how: FrontSupervisor): void {
     this.stop()

@@ -3,8 +3,9 @@
 // A kept connection can be closed by the other side at the very moment we send on it, and then nobody knows
 // whether the request was seen. So one is used again only well before its owner's announced timeout, and for a
 // request that must not be sent twice only if it was in use a moment ago.
-import { type ClientRequest, type ClientRequestArgs, request } from 'node:http'
+import type { ClientRequest, ClientRequestArgs } from 'node:http'
 import { connect as connectSocket, type Socket } from 'node:net'
+import { request } from '../http.ts'
 import type { Replica } from './rotation.ts'
 
 export interface Connection {

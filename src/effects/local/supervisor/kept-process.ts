@@ -110,6 +110,7 @@ export class KeptProcess {
    * @throws          what `handOver` throws: then everything is as before
    */
   async replace(handOver: (launch: Launch) => Promise<void>): Promise<void> {
+    if (this.#stopping.signal.aborted) throw new Error(`${this.#options.name} is being ended`)
     const launch = this.#nextLaunch()
     const taken = handOver(launch).then(() => adoptDetached(launch.folder))
     this.#replacing = taken.catch(() => null)
@@ -237,8 +238,14 @@ export class KeptProcess {
     }
   }
 
+  /** A full disk is no reason to lose sight of what runs: of an unknown build is what anybody may replace. */
   #noteBuild(folder: string): void {
-    writeFileSync(join(folder, BUILD_FILE), this.#options.build, { mode: 0o600 })
+    const { name, build, say } = this.#options
+    try {
+      writeFileSync(join(folder, BUILD_FILE), build, { mode: 0o600 })
+    } catch (error) {
+      say(`the build of ${name} could not be noted: ${(error as Error).message}`)
+    }
   }
 
   #startFolder(start: number): string {

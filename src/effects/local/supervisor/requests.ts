@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { checkedBody } from '../socket-server.ts'
 
 // Bodies of the supervisor's requests. Names become parts of paths, so they are checked here once more.

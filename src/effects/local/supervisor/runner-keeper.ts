@@ -1,11 +1,9 @@
 import { join } from 'node:path'
 import { programOf } from '../processes/identity.ts'
+import { NOT_AGAIN } from '../protocol.ts'
 import { KeptProcess } from './kept-process.ts'
 import type { StateStore } from './state.ts'
 import type { Tuning } from './tuning.ts'
-
-/** Exit status of a runner that would fail in the same way again: it is started when somebody asks for it. */
-export const NOT_AGAIN = 78
 
 export interface RunnerOptions {
   readonly environment: string
