@@ -53,11 +53,16 @@ function claimsOf({ acts, report, killedPid, takeOvers, liveVersion }: Ending): 
     { text: 'the version that the rollback went to is live', holds: liveVersion === 'v1.0.0' },
     {
       text: 'the bad versions hurt some requests, and few',
-      holds: report.hurt > 0 && report.hurt < MOST_HURT_SHARE * report.requests,
+      holds: hurtByBad(acts) > 0 && hurtByBad(acts) < MOST_HURT_SHARE * report.requests,
     },
     { text: 'the platform dropped no request', holds: report.dropped === 0 && report.requests > 5000 },
     { text: 'the client could send all that was due', holds: report.notSent === 0 && report.ownFailures === 0 },
   ]
+}
+
+/** A busy machine answers slowly now and then, whatever the version: that is not counted against the bad ones. */
+function hurtByBad(acts: readonly Act[]): number {
+  return acts.filter(({ expected }) => expected === 'taken back').reduce((sum, { hurt }) => sum + hurt, 0)
 }
 
 /** Prints the summary. @returns whether every claim holds */
@@ -75,7 +80,8 @@ export function printSummary(ending: Ending, say: (line?: string) => void, style
   say(
     `  requests sent                      ${report.requests.toLocaleString('en-US')} in ${(report.elapsedMs / 1000).toFixed(0)} s`,
   )
-  say(`  hurt by bad versions               ${report.hurt} (${report.errors} errors, ${report.slow} slow)`)
+  say(`  hurt while bad versions were out   ${hurtByBad(acts)}`)
+  say(`  hurt in all                        ${report.hurt} (${report.errors} errors, ${report.slow} slow)`)
   say(`  dropped by the platform            ${report.dropped}${share}`)
   for (const drop of report.drops.slice(0, 5)) say(`    ${JSON.stringify(drop)}`)
   say('')
