@@ -54,24 +54,32 @@ await using service = await startNginx({
   answer: 'hello, world',
 })
 await using nginx = await startNginx({ backendPort: SERVICE_PORT, by: PROXY_CORE, listen: `127.0.0.1:${NGINX_PORT}` })
+const bare = startBareProxy()
 const front = await startFrontProcess()
 try {
   const proxies: readonly Proxy[] = [
     { name: 'nginx', port: NGINX_PORT, pids: nginx.pids() },
+    { name: 'the least of node:http', port: BARE_PORT, pids: [bare.pid!] },
     { name: 'front', port: front.port, pids: [front.child.pid!] },
   ]
   console.log(
     `${nginx.version}, Node ${process.version}, ${cpus()[0]!.model.trim()}, wrk with ${CONNECTIONS} connections`,
   )
   await throughput(proxies)
-  await ceiling()
   await latency([{ name: 'service', port: SERVICE_PORT, pids: [] }, ...proxies])
   void service
 } finally {
+  bare.kill()
   front.child.kill('SIGTERM')
   await once(front.child, 'exit')
   if (values.profile) console.log(topOfProfile(join(folder, 'profile')))
   rmSync(folder, { recursive: true, force: true })
+}
+
+function startBareProxy(): ChildProcess {
+  const file = join(import.meta.dirname, 'support/bare-proxy.ts')
+  const [command, ...args] = [...PROXY_CORE, process.execPath, file, String(BARE_PORT), String(SERVICE_PORT)]
+  return spawn(command!, args, { stdio: 'inherit' })
 }
 
 async function startFrontProcess(): Promise<{ child: ChildProcess; port: number }> {
@@ -136,37 +144,6 @@ async function throughput(proxies: readonly Proxy[]): Promise<void> {
       `| ${name} | ${whole(median(perSecond))} | ${whole(median(perCpuSecond))} | ${whole(median(busy))} % | ${ratio} % |`,
     )
   }
-}
-
-/** A proxy is a server and a client: what both would take of a core if nothing else were to be done. */
-async function ceiling(): Promise<void> {
-  const bare = (...args: string[]) => {
-    const [command, ...rest] = [...PROXY_CORE, process.execPath, join(import.meta.dirname, 'support/bare.ts'), ...args]
-    return spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
-  }
-  const [servers, clients]: [number[], number[]] = [[], []]
-  const server = bare('server', String(BARE_PORT))
-  try {
-    for (let round = 0; round <= rounds; round++) {
-      const client = bare('client', String(SERVICE_PORT), String(seconds))
-      let text = ''
-      client.stdout!.on('data', (part) => {
-        text += part
-      })
-      await once(client, 'close')
-      clients.push(Number(text))
-      const before = cpuSeconds([server.pid!])
-      const requests = await wrk(BARE_PORT)
-      if (round > 0) servers.push(requests / (cpuSeconds([server.pid!]) - before))
-    }
-  } finally {
-    server.kill()
-    await once(server, 'exit')
-  }
-  const both = 1 / (1 / median(servers) + 1 / median(clients))
-  console.log(
-    `\nnode:http with nothing in between: server ${whole(median(servers))}, client ${whole(median(clients))}, both ${whole(both)} requests per CPU second`,
-  )
 }
 
 async function wrk(port: number): Promise<number> {

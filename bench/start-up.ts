@@ -1,23 +1,15 @@
 // How long a command takes that only looks: `moodify --version` and `moodify status`, beside a Node that does nothing.
 //
 //   node bench/start-up.ts [--runs 25]
-import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { embedded } from '../test/support/embedded.ts'
+import { installProgram } from './support/installed.ts'
 import { median } from './support/measure.ts'
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '25' } } })
-const root = join(import.meta.dirname, '..')
-
-/** As npm installs it: without sources, so that nothing is compared with them. */
-const installed = mkdtempSync(join(tmpdir(), 'bench-start-up-'))
-process.on('exit', () => rmSync(installed, { recursive: true, force: true }))
-for (const name of ['bin', 'package.json']) cpSync(join(root, name), join(installed, name), { recursive: true })
-execFileSync(process.execPath, [join(root, 'tools/build.ts'), join(installed, 'dist/moodify.mjs')])
-const program = join(installed, 'bin/moodify.mjs')
+const program = installProgram()
 
 await using platform = embedded()
 await platform.serve()

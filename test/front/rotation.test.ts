@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Exchange, Replica } from '../../src/effects/local/front/rotation.ts'
+import type { Exchange } from '../../src/effects/local/front/in-flight.ts'
+import type { Replica } from '../../src/effects/local/front/rotation.ts'
 import { Rotation } from '../../src/effects/local/front/rotation.ts'
 import { seededRandom } from './helpers.ts'
 

@@ -120,6 +120,8 @@ ${temporary}
   client_body_timeout ${timeoutSeconds}s;
   proxy_read_timeout ${timeoutSeconds}s;
   keepalive_requests 1000000;
+  # Else an answer races with the end of a client that has sent all it had to say.
+  proxy_ignore_client_abort on;
   proxy_http_version 1.1;
   proxy_request_buffering off;
   proxy_set_header Host $http_host;

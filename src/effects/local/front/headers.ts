@@ -84,12 +84,20 @@ export interface BackwardHead {
   keepAliveMs: number | null
   /** It stays open for as long as somebody listens, so its length says nothing about the service. */
   isEventStream: boolean
+  /** What it says of itself; NaN when it does not. */
+  contentLength: number
   /** Its body is coded in a way that the client would not be told of: codings concern one connection only. */
   isCoded: boolean
 }
 
 export function backwardHead({ rawHeaders }: IncomingMessage): BackwardHead {
-  const head: BackwardHead = { headers: [], keepAliveMs: null, isEventStream: false, isCoded: false }
+  const head: BackwardHead = {
+    headers: [],
+    keepAliveMs: null,
+    isEventStream: false,
+    isCoded: false,
+    contentLength: Number.NaN,
+  }
   let named: Set<string> | null = null
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const value = rawHeaders[i + 1]!
@@ -97,6 +105,7 @@ export function backwardHead({ rawHeaders }: IncomingMessage): BackwardHead {
     if (name === 'connection') named = namedInConnection(value) ?? named
     else if (name === 'keep-alive') head.keepAliveMs = timeoutMs(value)
     else if (name === 'transfer-encoding') head.isCoded ||= value.toLowerCase() !== 'chunked'
+    else if (name === 'content-length') head.contentLength = Number(value)
     else if (name === 'content-type') head.isEventStream = value.startsWith('text/event-stream')
     if (!NOT_SENT_ON.has(name)) head.headers.push(rawHeaders[i]!, value)
   }

@@ -6,7 +6,8 @@
 import type { ClientRequest, IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http'
 import { answerError, type Core, chooseReplica, type PlatformErrorName } from './core.ts'
 import { BadRequest, backwardHead, type ForwardHead, forwardHead, stripPrefix } from './headers.ts'
-import type { Exchange, Replica, Service } from './rotation.ts'
+import type { Exchange } from './in-flight.ts'
+import type { Replica, Service } from './rotation.ts'
 import { endTurns, inTurn } from './turns.ts'
 import { type Connection, requestOn } from './upstream.ts'
 
@@ -55,6 +56,7 @@ interface Parts {
 
 class Proxied implements Exchange {
   readonly pinned: boolean
+  place = -1
   private readonly core: Core
   private readonly parts: Parts
   private readonly startedMs: number
@@ -148,11 +150,11 @@ class Proxied implements Exchange {
     upstream.on('response', (answer) => {
       if (this.upstream === upstream) this.sendBack(answer, connection)
     })
-    const onBroken = () => {
+    // After every error comes this.
+    upstream.on('error', ignore)
+    upstream.on('close', () => {
       if (this.upstream === upstream) this.broken(unseen())
-    }
-    upstream.on('error', onBroken)
-    upstream.on('close', onBroken)
+    })
     if (expectsContinue) response.writeContinue()
     if (!head.hasBody) {
       upstream.end()
@@ -191,7 +193,7 @@ class Proxied implements Exchange {
       this.upstream?.destroy()
       return
     }
-    const { headers, keepAliveMs, isEventStream, isCoded } = backwardHead(answer)
+    const { headers, keepAliveMs, isEventStream, isCoded, contentLength } = backwardHead(answer)
     if (isCoded) {
       this.broken(false)
       return
@@ -208,8 +210,7 @@ class Proxied implements Exchange {
     this.answer = answer
     if (isEventStream) this.streamTookMs = this.core.now() - this.startedMs
     answer.on('error', () => this.broken(false))
-    const length = Number(answer.headers['content-length'] ?? Number.NaN)
-    forward(answer, response, length <= SMALL_BYTES ? length : Number.NaN)
+    forward(answer, response, contentLength <= SMALL_BYTES ? contentLength : Number.NaN)
   }
 
   /** The connection to the replica broke. `unseen` says that it may have been closed before the request arrived. */
@@ -277,15 +278,18 @@ function forward(source: IncomingMessage, sink: OutgoingMessage, length = Number
     // A sink that has gone takes nothing: the rest is read and dropped, so that the sender sees its answer.
     if (sink.destroyed || sink.write(chunk)) return
     source.pause()
-    sink.once('drain', () => source.resume())
+    const resume = () => source.resume()
+    sink.once('drain', resume)
+    sink.once('close', resume)
   })
   source.on('end', () => {
     if (whole || sink.destroyed) return
     if (source.rawTrailers.length > 0) sink.addTrailers(pairs(source.rawTrailers))
     sink.end()
   })
-  sink.on('close', () => source.resume())
 }
+
+function ignore(): void {}
 
 function pairs(flat: readonly string[]): [string, string][] {
   return Array.from({ length: flat.length >> 1 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!])

@@ -6,21 +6,14 @@
 import type { ServiceName, Shares, SlotName } from '../../../domain/names.ts'
 import type { Endpoint, FrontReplica, FrontStatus, FrontTable } from '../protocol.ts'
 import { CellLog, KEEP_SECONDS, lastWholeSecond, ReplicaCounts } from './counters.ts'
-
-/** Something in flight to a replica. */
-export interface Exchange {
-  /** Asked for its slot by header. */
-  readonly pinned: boolean
-  /** Ends it now, because its replica may be ended any moment. */
-  cut(): void
-}
+import { InFlight } from './in-flight.ts'
 
 export interface Replica {
   readonly id: string
   readonly revision: string
   readonly port: number
   readonly slot: Slot
-  readonly active: Set<Exchange>
+  readonly active: InFlight
   readonly counts: ReplicaCounts
   /** False once it has left the endpoints. */
   listed: boolean
@@ -168,7 +161,7 @@ export class Rotation {
       const { drainMs } = replica.slot.service
       if (replica.active.size === 0 || replica.outSinceMs === null || nowMs - replica.outSinceMs < drainMs) continue
       // A pinned request may well go to a slot without share; it only has to end with its replica.
-      for (const exchange of [...replica.active]) if (!replica.listed || !exchange.pinned) exchange.cut()
+      for (const exchange of replica.active) if (!replica.listed || !exchange.pinned) exchange.cut()
     }
   }
 
@@ -260,7 +253,7 @@ export class Rotation {
       revision,
       port,
       slot,
-      active: new Set(),
+      active: new InFlight(),
       counts: before?.counts ?? new ReplicaCounts(),
       listed: true,
       outSinceMs: this.now(),

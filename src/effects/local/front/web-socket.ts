@@ -2,12 +2,14 @@
 //
 // At the drain time the client shall be told to go away with a proper close frame (1001), and such a frame may only
 // stand between two others. So the borders of the frames that the service sends are followed, and nothing else.
-import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { STATUS_CODES } from '../http.ts'
 import { type Core, chooseReplica, ERROR_HEADER, errorBody, type PlatformErrorName, platformErrors } from './core.ts'
 import { FrameBorders } from './frame-borders.ts'
 import { BadRequest, backwardHead, type ForwardHead, forwardHead, stripPrefix } from './headers.ts'
-import type { Exchange, Replica, Service } from './rotation.ts'
+import type { Exchange } from './in-flight.ts'
+import type { Replica, Service } from './rotation.ts'
 import { inTurn } from './turns.ts'
 import { type Connection, requestOn } from './upstream.ts'
 
@@ -84,6 +86,7 @@ interface Parts {
 
 class WebSocketSession implements Exchange {
   readonly pinned: boolean
+  place = -1
   private readonly core: Core
   private readonly parts: Parts
   private readonly startedMs: number
