@@ -1,12 +1,14 @@
 // The embedded platform as a whole: its processes are started, ended and looked at from here.
 import { execFile } from 'node:child_process'
 import { stat, statfs } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Finding, Host, HostFacts } from '../ports/host.ts'
 import { recordedLogs, tailLogs } from './logs.ts'
 import { makeStateFolders, type StatePaths } from './paths.ts'
+import { startedOf } from './processes/identity.ts'
 import type {
   FrontStatus,
   RunnerRequest,
@@ -19,6 +21,8 @@ import { buildOf, ensureSupervisor, prepareRuntime } from './supervisor/launch.t
 
 const UP_TIMEOUT_MS = 30_000
 const DOWN_TIMEOUT_MS = 120_000
+const SUPERVISOR_ENDS_MS = 5000
+const SUPERVISOR_POLL_MS = 10
 /** Lines of each replica's log that are shown of the time before. */
 const LOG_LINES = 20
 const LOW_DISK_BYTES = 512 * 1024 * 1024
@@ -67,8 +71,13 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
       }
     },
     async down() {
-      if (!(await snapshot())) return false
+      const running = await snapshot()
+      if (!running) return false
+      const started = startedOf(running.pid)
       await supervisor.request('POST', '/down', undefined, { timeoutMs: DOWN_TIMEOUT_MS })
+      // It ends once it has answered.
+      const signal = AbortSignal.timeout(SUPERVISOR_ENDS_MS)
+      while (started !== null && startedOf(running.pid) === started && !signal.aborted) await sleep(SUPERVISOR_POLL_MS)
       return true
     },
     async ensureRunner(environment, { replace } = { replace: false }) {
