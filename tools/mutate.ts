@@ -54,16 +54,16 @@ async function tryOut(mutation: Mutation): Promise<Noticed | null> {
     before.replace(mutation.find, () => mutation.replace),
   )
   try {
-    const by = mutation.tests ? await failingTests(mutation.tests) : await failingSeed().catch(crash)
+    const by = mutation.tests ? await failingTests(mutation.tests) : await failingSeed(mutation.seed ?? 1).catch(crash)
     return by ? { by, seconds: (performance.now() - started) / 1000 } : null
   } finally {
     writeFileSync(file, before)
   }
 }
 
-async function failingSeed(): Promise<string | null> {
+async function failingSeed(seed: number): Promise<string | null> {
   const worker = pathToFileURL(join(copy, 'test/simulation/worker.ts'))
-  const { failed } = await runMany({ seed: 1, runs: Number(values.runs), only: null, mostFailures: 1, worker })
+  const { failed } = await runMany({ seed, runs: Number(values.runs), only: null, mostFailures: 1, worker })
   const [first] = failed
   return first ? `seed ${first.seed}: ${first.violations[0]}` : null
 }

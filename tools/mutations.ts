@@ -6,6 +6,8 @@ export interface Mutation {
   readonly file: string
   readonly find: string
   readonly replace: string
+  /** Where the simulation begins, for a fault that shows once in many thousand worlds. */
+  readonly seed?: number
   /** Test files that notice it, where the simulation does not run the code. */
   readonly tests?: readonly string[]
 }
@@ -26,6 +28,7 @@ export const mutations: readonly Mutation[] = [
     file: 'src/domain/drain.ts',
     find: "return { mayEnd: false, waitMs: null, reason: 'it still receives traffic' }",
     replace: "return { mayEnd: true, waitMs: 0, reason: 'it still receives traffic' }",
+    tests: ['test/engine/invariants.test.ts'],
   },
   {
     name: 'drain rule: no settle time',
@@ -56,6 +59,12 @@ export const mutations: readonly Mutation[] = [
     file: 'src/domain/capacity.ts',
     find: 'const needed = Math.max(1, Math.ceil(',
     replace: 'const needed = Math.min(1, Math.ceil(',
+  },
+  {
+    name: 'capacity rule: a dead old version keeps the new one from taking over',
+    file: 'src/domain/capacity.ts',
+    find: 'if (!grows && targetReady > 0) continue',
+    replace: 'if (!grows && targetReady > 1_000) continue',
   },
   // --- readiness, proof, smoke tests ----------------------------------------------------------------------
   {
@@ -106,6 +115,31 @@ export const mutations: readonly Mutation[] = [
     file: 'src/runner/inputs.ts',
     find: 'if (now - seen.observedAgoMs >= seenAtMs - ROUNDING_MS) {',
     replace: 'if (now >= 0) {',
+  },
+  {
+    name: 'use a snapshot from before the last write',
+    file: 'src/runner/inputs.ts',
+    find: '          forget(result.effect)\n',
+    replace: '',
+  },
+  {
+    name: 'a slow append does not make a snapshot old',
+    file: 'src/runner/run-release.ts',
+    find: 'const observedAgoMs = next.snapshot.observedAgoMs + clock.monotonicMs() - agedAtMs',
+    replace: 'const observedAgoMs = next.snapshot.observedAgoMs + 0 * agedAtMs',
+  },
+  {
+    name: 'pass an analysis while the platform cannot be seen',
+    file: 'src/engine/steps/arrival.ts',
+    find: 'const missing = timeIsOver ? unseen(tick) : null',
+    replace: 'const missing = step.monitorMs < 0 ? unseen(tick) : null',
+  },
+  {
+    name: 'go back to a slot that was warm before it was ended',
+    file: 'src/runner/inputs.ts',
+    find: 'const services = withoutSlotOf(snapshot.services, effect)',
+    replace: 'const services = effect.kind === null ? withoutSlotOf(snapshot.services, effect) : snapshot.services',
+    seed: 116_166,
   },
   // --- judging --------------------------------------------------------------------------------------------
   {
@@ -180,6 +214,19 @@ export const mutations: readonly Mutation[] = [
     find: 'const hasData = nowMs() - answeredAtMs < SILENT_MS',
     replace: 'const hasData = nowMs() - answeredAtMs < SILENT_MS || nowMs() > 0',
   },
+  {
+    name: 'a source that never answered counts as silent only after a while',
+    file: 'src/runner/judging.ts',
+    find: 'answeredAtMs: Number.NEGATIVE_INFINITY,',
+    replace: 'answeredAtMs: nowMs(),',
+  },
+  {
+    name: 'the judge takes silence for quiet',
+    file: 'src/runner/judging.ts',
+    find: '(read ? nowMs() - session.readAtMs : 0)',
+    replace: '(nowMs() - session.readAtMs)',
+    seed: 113_237,
+  },
   // --- journal, intent, epochs ----------------------------------------------------------------------------
   {
     name: 'act before the append',
@@ -187,6 +234,13 @@ export const mutations: readonly Mutation[] = [
     find: 'options.probe?.(`before append ${kinds}`)\n',
     replace:
       'options.probe?.(`before append ${kinds}`)\n    for (const { body } of decisions) if (state.release) background.follow(state, body)\n',
+  },
+  {
+    name: 'a runner that has nothing to write never notices another one',
+    file: 'src/runner/inputs.ts',
+    find: 'return newer.length > 0',
+    replace: 'return newer.length < 0',
+    seed: 134_254,
   },
   {
     name: 'forget to stamp the epoch on a take-over',
@@ -199,6 +253,12 @@ export const mutations: readonly Mutation[] = [
     file: 'src/runner/recover.ts',
     find: "  if ((await stamp(platform, epoch, clock, signal)) === 'superseded') return 'superseded'\n",
     replace: '  void stamp(platform, epoch, clock, signal)\n',
+  },
+  {
+    name: 'crash when another one takes over during the take-over',
+    file: 'src/runner/recover.ts',
+    find: "if (error.code === 'STALE_EPOCH') return 'superseded'",
+    replace: "if (error.code === 'STALE_EPOCH') throw error",
   },
   {
     name: 'crash when the journal refuses a record',
@@ -249,8 +309,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'lose a command when two are posted at once',
     file: 'src/runner/inputs.ts',
-    find: 'const [posted] = await journal.commands(state.lastCommandId)',
-    replace: 'const posted = (await journal.commands(state.lastCommandId)).at(-1)',
+    find: 'const [posted] = isNext ? [] : await journal.commands(state.lastCommandId)',
+    replace: 'const posted = isNext ? undefined : (await journal.commands(state.lastCommandId)).at(-1)',
   },
   {
     name: 'take a command twice',
@@ -299,6 +359,14 @@ export const mutations: readonly Mutation[] = [
     file: 'src/engine/commands.ts',
     find: 'return now?.revision.id !== from?.revision.id || now?.slot !== from?.slot',
     replace: 'return now === undefined && from === undefined',
+    tests: ['test/engine'],
+  },
+  {
+    name: 'a command overtakes what is queued',
+    file: 'src/runner/inputs.ts',
+    find: 'const isNext = state.queued !== null && !state.release',
+    replace: 'const isNext = false',
+    seed: 106_867,
   },
   // --- the way ---------------------------------------------------------------------------------------------
   {

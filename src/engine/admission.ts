@@ -1,6 +1,6 @@
 // Which verb is allowed in which state, and what it will do there. The one place that decides it: the runner
 // obeys it, the command line asks it before it sends anything, docs/reference/verbs.md is printed from it.
-import type { Member } from '../plan/plan.ts'
+import type { Member, StepKind } from '../plan/plan.ts'
 import { stepInWords } from '../plan/words.ts'
 import type { Command } from './record.ts'
 import { currentStep, type EnvironmentState, isReleased, type ReleaseState } from './state.ts'
@@ -161,7 +161,8 @@ function admitPromote(state: EnvironmentState): Admission {
 export function stuckMember(release: ReleaseState): Member | null {
   const step = currentStep(release)
   if (release.direction !== 'back' || !release.wait?.needsPerson) return null
-  if (step?.kind !== 'apply' && step?.kind !== 'shift' && step?.kind !== 'retire') return null
+  const kinds: readonly StepKind[] = ['apply', 'shift', 'drain', 'retire']
+  if (!step || !('service' in step) || !kinds.includes(step.kind)) return null
   return release.plan.members.find((member) => member.service === step.service) ?? null
 }
 

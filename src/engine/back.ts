@@ -21,7 +21,8 @@ export function stepsBack(state: EnvironmentState, release: ReleaseState): reado
 
 /**
  * What is left of the way back when one member's old version cannot be brought back: that member stays with its new
- * version. When not even that can take the traffic, and a person says so a second time, the route stays as it is.
+ * version. When not even that can take the traffic, and a person says so a second time, the route stays as it is and
+ * the roles follow it.
  */
 export function stepsToStay(release: ReleaseState, { service, from, to }: Member): readonly Step[] {
   const others = release.steps.slice(release.cursor).filter((step) => !('service' in step) || step.service !== service)
@@ -33,7 +34,11 @@ export function stepsToStay(release: ReleaseState, { service, from, to }: Member
     withinMs: release.plan.back.proofMs,
   }
   const flip: Step = { id: `${service}.stay`, kind: 'flip', service, stable: to, previous: from }
-  if (!from || release.steps[release.cursor]?.id === shift.id) return [flip, ...others]
+  if (!from) return [flip, ...others]
+  if (release.steps[release.cursor]?.id === shift.id) {
+    const flipBack: Step = { id: `${service}.stay-old`, kind: 'flip', service, stable: from, previous: to }
+    return [flipBack, flip, ...others]
+  }
   const drainMs = release.plan.back.drainMs[service] ?? 0
   const retired: Step = { id: `${service}.stay-retire`, kind: 'retire', service, slot: from.slot, drainMs }
   const marks = others.findIndex((step) => step.kind === 'mark')

@@ -272,6 +272,7 @@ const waysOut: Partial<Record<Step['kind'], string>> = {
   roll: 'moodify continue',
   apply: 'moodify promote',
   shift: 'moodify promote',
+  drain: 'moodify promote',
   retire: 'moodify promote',
 }
 

@@ -169,7 +169,7 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
     },
     async checkpoint(key) {
       const row = guard(file, () => statement('checkpoint').get(key)) as Row | undefined
-      // A lost one makes a restart later, never earlier.
+      // One that cannot be read is one that was lost.
       return row ? parsedOr(String(row['value']), null) : null
     },
     async saveSample(sample) {

@@ -1,6 +1,6 @@
 // Effects under way. They run beside the loop, because a failing verdict wins over any wait; each result comes
 // back as an input.
-import { type EffectId, type EffectKind, type EffectResult, sameEffect } from '../engine/effect.ts'
+import { type Effect, type EffectId, type EffectKind, type EffectResult, sameEffect } from '../engine/effect.ts'
 import type { RecordBody } from '../engine/record.ts'
 import type { EnvironmentState } from '../engine/state.ts'
 import { perform, type World } from './perform.ts'
@@ -11,7 +11,7 @@ export interface Background {
   /** Effects under way, and finished ones that have not been taken. */
   performing(): readonly EffectId[]
   /** The next finished effect; null in `result` means that somebody else has taken over. */
-  take(): { readonly id: EffectId; readonly result: EffectResult | null } | undefined
+  take(): { readonly id: EffectId; readonly effect: Effect; readonly result: EffectResult | null } | undefined
   /** Called whenever something finishes. */
   onFinished: () => void
   /** The runner was told to stop, and no hook is under way: whether one that nobody waits for succeeds is not known. */
@@ -24,15 +24,15 @@ const stoppable: readonly EffectKind[] = ['prepare', 'smoke']
 export function createBackground(
   options: World & { epoch: number; probe?: (point: string) => void; signal: AbortSignal },
 ): Background {
-  const running = new Set<{ id: EffectId; kind: EffectKind; stop: AbortController }>()
-  const finished: { id: EffectId; kind: EffectKind; result: EffectResult | null }[] = []
+  const running = new Set<{ id: EffectId; effect: Effect; stop: AbortController }>()
+  const finished: { id: EffectId; effect: Effect; result: EffectResult | null }[] = []
   const failures: unknown[] = []
 
   const background: Background = {
     follow(state, body) {
       for (const one of running) {
         const isWanted = sameEffect(state.release?.current?.inFlight ?? null, one.id)
-        if (!isWanted && stoppable.includes(one.kind)) one.stop.abort()
+        if (!isWanted && stoppable.includes(one.effect.kind)) one.stop.abort()
       }
       if (body.kind !== 'stepStarted' || !body.effect || !state.release) return
       start({ release: state.release.id, step: body.step.id, attempt: body.attempt }, body.effect)
@@ -43,17 +43,17 @@ export function createBackground(
       return finished.shift()
     },
     onFinished: () => {},
-    mayStop: () => options.signal.aborted && [...running, ...finished].every(({ kind }) => kind !== 'runHook'),
+    mayStop: () => options.signal.aborted && [...running, ...finished].every(({ effect }) => effect.kind !== 'runHook'),
   }
 
-  function start(id: EffectId, effect: Parameters<typeof perform>[0]): void {
-    const entry = { id, kind: effect.kind, stop: new AbortController() }
+  function start(id: EffectId, effect: Effect): void {
+    const entry = { id, effect, stop: new AbortController() }
     running.add(entry)
     const work = async () => {
       options.probe?.(`before effect ${effect.kind}`)
       const result = await perform(effect, options.epoch, options, entry.stop.signal)
       options.probe?.(`after effect ${effect.kind}`)
-      finished.push({ id, kind: effect.kind, result })
+      finished.push({ id, effect, result })
     }
     work()
       .catch((error) => failures.push(error))

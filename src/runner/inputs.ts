@@ -4,7 +4,9 @@ import type { Snapshot } from '../domain/snapshot.ts'
 import type { Clock } from '../effects/ports/clock.ts'
 import type { Observer } from '../effects/ports/platform.ts'
 import type { Input } from '../engine/decide.ts'
+import type { Effect } from '../engine/effect.ts'
 import { currentStep, type EnvironmentState } from '../engine/state.ts'
+import { OperatingError } from '../errors/catalogue.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { Background } from './background.ts'
 import type { Judging } from './judging.ts'
@@ -55,7 +57,7 @@ export function createInputs(options: {
     const elapsedMs = now - lastTickMs
     lastTickMs = now
     await look()
-    const verdicts = await judging.verdicts(state, snapshot, elapsedMs)
+    const verdicts = await judging.verdicts(state, snapshot)
     return { input: { kind: 'tick', elapsedMs, snapshot, verdicts }, snapshot }
   }
 
@@ -69,10 +71,20 @@ export function createInputs(options: {
     } else snapshot = { ...snapshot, observedAgoMs: now - seenAtMs }
   }
 
-  /** What was seen before says nothing of what a write has changed. Going back may still rest on it. */
-  function forget(): void {
+  /** What was seen before says nothing of what a write has changed. Going back may still rest on the rest. */
+  function forget(effect: Effect): void {
     seenAtMs = clock.monotonicMs()
-    snapshot = { ...snapshot, complete: false, missing: ['the platform since the last write'] }
+    const services = withoutSlotOf(snapshot.services, effect)
+    snapshot = { ...snapshot, services, complete: false, missing: ['the platform since the last write'] }
+  }
+
+  /** Somebody else writes the journal: this runner would find out at its next record, and may have none for long. */
+  async function isSuperseded(state: EnvironmentState): Promise<boolean> {
+    const newer = await journal.read(state.seq).catch((error: unknown) => {
+      if (error instanceof OperatingError) return []
+      throw error
+    })
+    return newer.length > 0
   }
 
   return {
@@ -85,10 +97,12 @@ export function createInputs(options: {
         if (result) {
           lookNow = true
           if (!result.result) return { input: 'superseded', snapshot }
-          forget()
+          forget(result.effect)
           return { input: { kind: 'effectResult', id: result.id, result: result.result }, snapshot }
         }
-        const [posted] = await journal.commands(state.lastCommandId)
+        // What is queued starts before anything else is asked for.
+        const isNext = state.queued !== null && !state.release
+        const [posted] = isNext ? [] : await journal.commands(state.lastCommandId)
         if (posted) {
           lookNow = true
           const { id, actor, command } = posted
@@ -101,6 +115,7 @@ export function createInputs(options: {
         const periodMs = isEager(state) ? EAGER_MS : CALM_MS
         if (!isIdle && (lookNow || now - lastTickMs >= periodMs)) {
           lookNow = false
+          if (await isSuperseded(state)) return { input: 'superseded', snapshot }
           return tick(state)
         }
         if (background.mayStop()) return { input: 'idle', snapshot }
@@ -109,6 +124,14 @@ export function createInputs(options: {
       }
     },
   }
+}
+
+function withoutSlotOf(services: Snapshot['services'], effect: Effect): Snapshot['services'] {
+  const slot = effect.kind === 'retire' ? effect.slot : 'placement' in effect ? effect.placement.slot : null
+  const facts = 'service' in effect ? services[effect.service] : undefined
+  if (slot === null || !facts || !('service' in effect)) return services
+  const { [slot]: _, ...slots } = facts.slots
+  return { ...services, [effect.service]: { ...facts, slots } }
 }
 
 function isEager(state: EnvironmentState): boolean {

@@ -26,6 +26,8 @@ interface Session {
   readonly question: Question
   readonly unsaved: readonly Cell[]
   readonly savedAtMs: number
+  /** When the counts were asked for last, and when there was an answer. */
+  readonly readAtMs: number
   readonly answeredAtMs: number
 }
 
@@ -34,8 +36,8 @@ const SILENT_MS = 5000
 const CHECKPOINT_MS = 5000
 
 export interface Judging {
-  /** Verdicts on all exposed services, after `elapsedMs` more have passed. */
-  verdicts(state: EnvironmentState, snapshot: Snapshot, elapsedMs: number): Promise<Tick['verdicts']>
+  /** Verdicts on all exposed services, with what was counted since they were asked for last. */
+  verdicts(state: EnvironmentState, snapshot: Snapshot): Promise<Tick['verdicts']>
 }
 
 export function createJudging(options: {
@@ -48,18 +50,25 @@ export function createJudging(options: {
   const { judge, observer, probing, journal, nowMs } = options
   const sessions = new Map<string, Session>()
 
-  async function verdictOn(release: ReleaseState, member: Member, snapshot: Snapshot, elapsedMs: number) {
+  async function verdictOn(release: ReleaseState, member: Member, snapshot: Snapshot) {
     const { service, to } = member
     const session = await sessionOf(release, member)
     const read = await observer.cells(service, session.open.cursor).catch(() => null)
     const answeredAtMs = read ? nowMs() : session.answeredAtMs
     const hasData = nowMs() - answeredAtMs < SILENT_MS
-    const total = session.open.elapsedMs + (hasData ? elapsedMs : 0)
+    // The judge's time goes with the answers: a window must not look empty because nobody told what is in it.
+    const total = session.open.elapsedMs + (read ? nowMs() - session.readAtMs : 0)
     const candidate = snapshot.services[service]?.slots[to.slot] ?? emptySlot
     const cells = session.open.cursor && read ? read.cells : []
     const judged = judge.tick(session.open.judge, { elapsedMs: total, cells, candidate, hasData })
     const open = { ...session.open, judge: judged.state, cursor: read?.next ?? session.open.cursor, elapsedMs: total }
-    sessions.set(service, { ...session, open, answeredAtMs, unsaved: [...session.unsaved, ...cells] })
+    sessions.set(service, {
+      ...session,
+      open,
+      readAtMs: nowMs(),
+      answeredAtMs,
+      unsaved: [...session.unsaved, ...cells],
+    })
     if (judged.verdict.kind === 'unhealthy' || nowMs() - session.savedAtMs >= CHECKPOINT_MS)
       await save(release, service)
     return { verdict: withProbes(judged.verdict, session.open.key, release, member), fresh: hasData }
@@ -90,7 +99,14 @@ export function createJudging(options: {
     const open =
       saved?.key === key ? saved : await nextQuestion(key, question, member, isOf(saved, release) ? saved : null)
     await unlessRefused(journal.saveCheckpoint(`judge/${service}`, open))
-    return { open, question, unsaved: [], savedAtMs: nowMs(), answeredAtMs: Number.NEGATIVE_INFINITY }
+    return {
+      open,
+      question,
+      unsaved: [],
+      savedAtMs: nowMs(),
+      readAtMs: nowMs(),
+      answeredAtMs: Number.NEGATIVE_INFINITY,
+    }
   }
 
   /** What the question before on the same candidate has read, learnt and spent is handed on. */
@@ -124,12 +140,12 @@ export function createJudging(options: {
   }
 
   return {
-    async verdicts(state, snapshot, elapsedMs) {
+    async verdicts(state, snapshot) {
       const { release } = state
       if (!release || release.direction === 'back' || !isJudged(release)) return {}
       const exposed = release.plan.members.filter((member) => release.exposed[member.service] !== undefined)
       const found: Record<string, Tick['verdicts'][string]> = {}
-      for (const member of exposed) found[member.service] = await verdictOn(release, member, snapshot, elapsedMs)
+      for (const member of exposed) found[member.service] = await verdictOn(release, member, snapshot)
       return found
     },
   }

@@ -81,7 +81,7 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
       watch = decided.watch
       const committed = await commitAll(decided.decisions, snapshot)
       if (!committed || next.kind !== 'tick') return
-      const verdicts = await judging.verdicts(state, snapshot, 0)
+      const verdicts = await judging.verdicts(state, snapshot)
       // A slow append makes the snapshot old too.
       const observedAgoMs = next.snapshot.observedAgoMs + clock.monotonicMs() - agedAtMs
       agedAtMs = clock.monotonicMs()

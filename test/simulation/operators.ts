@@ -30,6 +30,7 @@ export function createOperators(simulation: Simulation) {
   let typed = 0
   let done = false
   let lastDeploy: number | null = null
+  let stable = ''
   let lastSeq = 0
   let quietSinceMs = 0
 
@@ -84,7 +85,8 @@ export function createOperators(simulation: Simulation) {
     const environment = simulation.config.environments['production']!
     const chosen = scenario.settings(environment.settings)
     const patient = { ...chosen.waits, onUnknown: 'hold', onNoTraffic: 'advance-on-health' } as const
-    const settings = version === LAST_VERSION ? { ...chosen, waits: patient } : chosen
+    const blueGreen = { ...chosen.blueGreen, preSwitchPercent: 0 }
+    const settings = version === LAST_VERSION ? { ...chosen, blueGreen, waits: patient } : chosen
     const config: Config = {
       ...simulation.config,
       services,
@@ -128,13 +130,16 @@ export function createOperators(simulation: Simulation) {
     if (lastDeploy === null) {
       simulation.checks.atEnd()
       lastDeploy = state.releaseCount + 1
+      stable = Object.values(state.services)
+        .map((one) => `${one.stable?.slot} ${one.stable?.revision.id}`)
+        .join(', ')
       typed = 0
       void type({
         atMs: 0,
         points: null,
         verb: 'deploy',
         version: LAST_VERSION,
-        strategy: random.pick(strategies),
+        strategy: simulation.checks.hasInsisted() ? 'blue-green' : random.pick(strategies),
         again: true,
         blind: true,
       })
@@ -183,7 +188,7 @@ export function createOperators(simulation: Simulation) {
     look()
   })
 
-  return { isDone: () => done, type }
+  return { isDone: () => done, stable: () => stable }
 }
 
 export type Operators = ReturnType<typeof createOperators>

@@ -4,7 +4,7 @@ import { emptySlot, type ServiceFacts, type Snapshot } from '../../src/domain/sn
 import type { Hooks, Notifier } from '../../src/effects/ports/messages.ts'
 import type { Platform } from '../../src/effects/ports/platform.ts'
 import { OperatingError } from '../../src/errors/catalogue.ts'
-import type { Write } from './checks.ts'
+import type { Write } from './checks/ledger.ts'
 import { callFar, callNow, type Process } from './process.ts'
 import { randomOf } from './random.ts'
 import type { Simulation } from './simulation.ts'
@@ -116,6 +116,7 @@ export function processPlatform(simulation: Simulation, process: Process): Platf
       cells: (service, after) =>
         callNow(simulation, process, () => {
           if (simulation.fault('metrics-silent')) throw new OperatingError('PLATFORM_FAILED', 'no counts')
+          simulation.checks.onCells()
           return world.cellsAfter(service, after?.source ?? '', after?.second ?? -1)
         }),
     },

@@ -167,7 +167,7 @@ export function createProcesses(simulation: Simulation) {
   function onProbe(process: Process, point: string): void {
     if (!process.alive) return
     reached = { process, point }
-    simulation.probe(process, point)
+    if (simulation.probe()) kill(process, point)
     reached = null
   }
 

@@ -12,7 +12,7 @@ export async function shrink(
   let omitted = nothingOmitted
   const tryWithout = async (more: Omitted) => {
     const result = await simulate({ seed, only, omitted: more })
-    if (result.violations[0]?.check === check) omitted = more
+    if (check && result.violations[0]?.check === check) omitted = more
   }
   const kinds = [...new Set(whole.faults.map((fault) => fault.kind))]
   for (const kind of kinds) await tryWithout({ ...omitted, kinds: [...omitted.kinds, kind as FaultKind] })

@@ -52,7 +52,8 @@ export interface Simulation {
   wall(): string
   look(random: Random): Snapshot
   behaviourOf(service: string, version: string): Behaviour
-  probe(process: Process, point: string): void
+  /** True: the process dies here. */
+  probe(): boolean
   /** Highest epoch whose runner has begun to look. */
   observingEpoch(): number
   newestSeen(epoch: number): Process['newest']
@@ -97,6 +98,8 @@ export interface RunResult {
   readonly journal: string
   readonly virtualMs: number
   readonly releases: number
+  /** What was stable at the end of the calm, before the last version was shipped. */
+  readonly stable: string
   readonly outcomes: readonly string[]
 }
 
@@ -106,8 +109,8 @@ export interface RunOptions {
   readonly omitted?: Omitted
   readonly traced?: boolean
   readonly scenario?: Scenario
-  /** Called around each append and each effect of each runner. */
-  readonly probe?: (process: Process, point: string) => void
+  /** Called before and after each append and each effect of each runner; true kills it there. */
+  readonly probe?: (nowMs: number) => boolean
 }
 
 /** A run that has not ended by then is stuck. */
@@ -136,6 +139,7 @@ export async function simulate(options: RunOptions): Promise<RunResult> {
     journal: options.traced ? JSON.stringify(store.records) : '',
     virtualMs: scheduler.nowMs(),
     releases: store.state.releaseCount,
+    stable: simulation.operators.stable(),
     outcomes: store.records.flatMap(({ body }) => (body.kind === 'releaseEnded' ? [body.outcome] : [])),
   }
 }
@@ -169,9 +173,9 @@ function createSimulation(
     },
     wall: () => new Date(startedMs + Math.round(now()) + (fault('wall-jumps')?.size ?? 0) - 500_000).toISOString(),
     behaviourOf: (service: string, version: string) => behaviourIn(scenario, service, version),
-    probe(process: Process, point: string) {
+    probe() {
       arming.onPoint()
-      out.probe?.(process, point)
+      return out.probe?.(now()) ?? false
     },
     observingEpoch: () => simulation.processes.observingEpoch(),
     newestSeen: (epoch: number) => simulation.processes.newestSeen(epoch),

@@ -173,7 +173,7 @@ function drainArrival(step: Extract<Step, { kind: 'drain' }>, tick: Tick): Arriv
       blocker: `requests in flight in ${step.slot}`,
       deadlineMs: step.drainMs,
       atDeadline: 'what is left is cut',
-      next: 'moodify status -w',
+      next: 'moodify abort',
     }),
     false,
   )

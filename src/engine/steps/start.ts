@@ -26,6 +26,8 @@ export function startBlocker(state: EnvironmentState, release: ReleaseState, ste
       return shiftStart(release, step, tick)
     case 'retire':
       return retireStart(state, step, tick)
+    case 'flip':
+      return release.direction === 'back' ? flipStart(step, tick) : go
     case 'check':
       return step.tests.length === 0 ? { kind: 'satisfied', reason: 'no smoke tests are declared' } : go
     case 'keep':
@@ -79,6 +81,15 @@ function shiftStart(release: ReleaseState, step: Extract<Step, { kind: 'shift' }
     ),
     true,
   )
+}
+
+/** On the way back roles follow the traffic: nothing becomes stable that has none while something else has it all. */
+function flipStart({ service, stable }: Extract<Step, { kind: 'flip' }>, tick: Tick): Start {
+  const missing = unseen(tick)
+  if (missing) return missing
+  const shares = tick.snapshot.services[service]?.route.shares ?? {}
+  const isElsewhere = Object.entries(shares).some(([slot, share]) => slot !== stable.slot && share === 100)
+  return isElsewhere ? { kind: 'satisfied', reason: `${stable.slot} has no traffic: roles stay as they are` } : go
 }
 
 /** What still gets traffic this long after its drain time will not stop by itself. */
