@@ -1,5 +1,5 @@
 // A version of the service that the end-to-end tests ship; `behaviour.json` beside it says which one. It ends at once
-// on SIGTERM: that nothing is lost then is the platform's work alone.
+// on SIGTERM: that nothing is lost then is the platform's work alone. A client that vanishes does not end it.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -13,14 +13,17 @@ const server = createServer((request, response) => {
   response.setHeader('x-app-version', behaviour.version)
   const { pathname, searchParams } = new URL(request.url, 'http://app')
   if (pathname === '/health') response.end()
-  else if (pathname === '/upload') upload(request, response)
+  else if (pathname === '/upload') upload(request, response).catch(() => response.destroy())
   else setTimeout(() => page(response), Number(searchParams.get('ms') ?? behaviour.answerMs))
 })
 server.keepAliveTimeout = 10_000
 server.listen(Number(process.env.PORT), '127.0.0.1')
 
 const sockets = new WebSocketServer({ server, path: '/echo', perMessageDeflate: false })
-sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data.toString())))
+sockets.on('connection', (socket) => {
+  socket.on('message', (data) => socket.send(data.toString()))
+  socket.on('error', () => socket.terminate())
+})
 
 function page(response) {
   pages += 1

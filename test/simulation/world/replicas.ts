@@ -8,8 +8,6 @@ import { isReady, type Model, type WorldReplica, type WorldService, type WorldSl
 export const DRAIN_MS = 2_000
 const UNHEALTHY_MS = 10_000
 
-export type Replicas = ReturnType<typeof createReplicas>
-
 export function createReplicas(simulation: Simulation, model: Model, random: Random) {
   const { scheduler } = simulation
   const { behaviourOf, changed, firstReadyMs, now } = model
