@@ -19,6 +19,8 @@ await build({
   target: 'node26',
   format: 'esm',
   legalComments: 'inline',
+  // Only commands to a cluster need it, and it is larger than the rest; those run from the package.
+  external: ['@kubernetes/client-node'],
   // Dependencies written for CommonJS ask for `require`.
   banner: {
     js: "import { createRequire as makeRequire } from 'node:module'\nconst require = makeRequire(import.meta.url)",

@@ -34,6 +34,13 @@ export const catalogue = {
   NOT_CONFIRMED: { exit: 'refused', httpStatus: 409, means: 'The question was answered with no.' },
   PLATFORM_DOWN: { exit: 'operating', httpStatus: 503, means: 'The embedded platform of this folder is not running.' },
   PLATFORM_FAILED: { exit: 'operating', httpStatus: 502, means: 'The platform did not do what it was asked to.' },
+  KUBECONFIG_INVALID: {
+    exit: 'operating',
+    httpStatus: 500,
+    means: 'The kubeconfig names no cluster, context or way to authenticate that works.',
+  },
+  CLUSTER_UNREACHABLE: { exit: 'operating', httpStatus: 503, means: 'The API server of the cluster did not answer.' },
+  CLUSTER_REFUSED: { exit: 'operating', httpStatus: 502, means: 'The cluster refused a read or a write.' },
   PORT_BUSY: { exit: 'operating', httpStatus: 503, means: 'Another program listens on the port.' },
   STALE_EPOCH: { exit: 'operating', httpStatus: 409, means: 'A newer runner has taken over; the write was refused.' },
   STALE_GENERATION: {

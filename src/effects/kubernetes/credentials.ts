@@ -1,0 +1,63 @@
+// Who we are to which API server, as kubectl would have it: KUBECONFIG or ~/.kube/config with its contexts, exec
+// plugins, tokens, certificates and proxies, else the service account of the pod that this runs in.
+//
+// The library is imported when it is needed, and only the file that reads kubeconfigs: its index costs more time than
+// the rest of a command.
+import type { Agent, RequestOptions } from 'node:https'
+import { OperatingError } from '../../errors/catalogue.ts'
+
+export interface ConnectOptions {
+  /** Absolute path of a kubeconfig; by default what kubectl would take. */
+  readonly kubeconfig?: string
+  /** Name of a context in it; by default its current one. */
+  readonly context?: string
+}
+
+export interface Credentials {
+  readonly server: URL
+  readonly context: string
+  /** Namespace that the context names, or null. */
+  readonly namespace: string | null
+  /** Set where requests go through a proxy. */
+  readonly agent: Agent | null
+  /** TLS and authorization of the next request; tokens and certificates that expire are renewed. */
+  apply(): Promise<RequestOptions>
+}
+
+/** @throws OperatingError KUBECONFIG_INVALID */
+export async function loadCredentials({ kubeconfig, context }: ConnectOptions): Promise<Credentials> {
+  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js')
+  const config = new KubeConfig()
+  try {
+    if (kubeconfig === undefined) config.loadFromDefault()
+    else config.loadFromFile(kubeconfig)
+  } catch (error) {
+    throw invalid(`The kubeconfig cannot be read: ${(error as Error).message}.`)
+  }
+  if (context !== undefined) {
+    if (!config.getContextObject(context)) {
+      const known = config.getContexts().map(({ name }) => name)
+      throw invalid(`The kubeconfig has no context ${context}; it has ${known.join(', ') || 'none'}.`)
+    }
+    config.setCurrentContext(context)
+  }
+  const cluster = config.getCurrentCluster()
+  if (!cluster) throw invalid('The kubeconfig names no cluster to speak to.')
+  const apply = async () => {
+    const options: RequestOptions = {}
+    try {
+      await config.applyToHTTPSOptions(options)
+    } catch (error) {
+      throw invalid(`Authentication to ${cluster.server} failed: ${(error as Error).message}.`)
+    }
+    return options
+  }
+  const agent = cluster.proxyUrl ? ((await apply()).agent as Agent) : null
+  const name = config.getCurrentContext()
+  const namespace = config.getContextObject(name)?.namespace ?? null
+  return { server: new URL(cluster.server), context: name, namespace, agent, apply }
+}
+
+function invalid(message: string): OperatingError {
+  return new OperatingError('KUBECONFIG_INVALID', message, 'kubectl config get-contexts, or name a file in KUBECONFIG')
+}
