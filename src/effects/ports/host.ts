@@ -25,6 +25,14 @@ export interface Host {
   logs(options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>
   /** What `moodify doctor` looks at. */
   examine(): Promise<readonly Finding[]>
+  /** Set where no platform keeps runners: the runner that `ensureRunner` starts lives in this process. */
+  readonly ownRunner?: OwnRunner
+}
+
+export interface OwnRunner {
+  isRunning(): boolean
+  /** Ends it in a moment where nothing is half done. */
+  stop(): Promise<void>
 }
 
 export interface EnvironmentAddress {

@@ -1,5 +1,5 @@
 // Watching a release: a live view on a terminal, a line per event in a log; for programs one document at the end, or
-// NDJSON where events were asked for. Leaving it leaves the release alone.
+// NDJSON where events were asked for. Leaving it leaves the release alone, or ends the runner where that is here.
 import { exitCodes } from '../../errors/catalogue.ts'
 import type { Context } from '../../verbs/context.ts'
 import { type End, endOf, type Followed, follow } from '../../verbs/follow.ts'
@@ -7,7 +7,8 @@ import { status } from '../../verbs/status.ts'
 import { statusReport } from '../projections/status-report.ts'
 import { decisionInWords } from '../projections/timeline.ts'
 import { eventJson, eventLine } from './event-lines.ts'
-import { createLiveView } from './live-view.ts'
+import { watchForLeaving } from './leaving.ts'
+import { createLiveView, type LiveView } from './live-view.ts'
 import type { Output } from './output.ts'
 
 export interface WatchOptions {
@@ -27,34 +28,41 @@ const REDRAW_MS = 500
 
 /** @returns the exit code */
 export async function watchRelease(context: Context, output: Output, options: WatchOptions): Promise<number> {
-  const stop = new AbortController()
-  const interrupt = () => stop.abort()
-  // Left in place to the end: a terminal and a launcher may both send the signal, and the last words must be said.
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
   const screen = output.isTerminal ? terminalScreen(context, output) : plainScreen(output, options.events ?? false)
+  const leaving = watchForLeaving(context, output)
   let end: End | null = null
   let release = options.release === NEXT ? null : options.release
   try {
-    for await (const followed of follow(context, options.afterSeq, stop.signal)) {
+    for await (const followed of follow(context, options.afterSeq, leaving.left)) {
+      if (leaving.isAsked()) {
+        await screen.close()
+        await leaving.answer()
+      }
       await screen.show(followed)
       if (followed.kind !== 'record') continue
       const { body } = followed.record
       if (body.kind === 'releaseStarted') release ??= body.release
       if (release) end = endOf(followed, release)
-      if (end && (end.kind === 'outcome' || !output.canAsk)) break
+      // Where the runner is here, it waits for the person too.
+      const isOver = end?.kind === 'outcome' || (end !== null && !output.canAsk && !context.host.ownRunner?.isRunning())
+      if (isOver) break
     }
   } finally {
     await screen.close()
   }
   if (!options.events) output.document({ release, ...endDocument(end) })
-  return conclude(output, { release: release ?? 'the release', wantsBack: options.wantsBack }, end)
+  const name = release ?? 'the release'
+  if (leaving.left.aborted && context.host.ownRunner) {
+    output.line(`${name} is not watched by anybody now. Go on with: moodify resume; go back with: moodify rollback`)
+    return exitCodes.interrupted.code
+  }
+  return conclude(output, { release: name, wantsBack: options.wantsBack }, end)
 }
 
 /** `outcome` is null for a release that has not ended: it waits for a person, or the view was left. */
 function endDocument(end: End | null): { outcome: string | null; reason: string } {
   if (end?.kind === 'outcome') return { outcome: end.outcome, reason: end.reason }
-  return { outcome: null, reason: end ? 'it waits for a person' : 'the view was left; the release goes on' }
+  return { outcome: null, reason: end ? 'it waits for a person' : 'the view was left' }
 }
 
 function conclude(
@@ -77,6 +85,7 @@ function conclude(
 
 interface Screen {
   show(followed: Followed): Promise<void>
+  /** Gives the terminal back; what is shown later opens it again. */
   close(): Promise<void>
 }
 
@@ -92,11 +101,13 @@ function plainScreen(output: Output, events: boolean): Screen {
 }
 
 function terminalScreen(context: Context, output: Output): Screen {
-  const view = createLiveView({ stream: process.stdout, style: output.style })
+  let view: LiveView | null = null
   let drawnMs = Number.NEGATIVE_INFINITY
   const draw = async () => {
     drawnMs = context.clock.monotonicMs()
-    view.update(statusReport(await status(context)))
+    const report = statusReport(await status(context))
+    view ??= createLiveView({ stream: process.stdout, style: output.style })
+    view.update(report)
   }
   return {
     async show(followed) {
@@ -104,7 +115,8 @@ function terminalScreen(context: Context, output: Output): Screen {
     },
     async close() {
       await draw().catch(() => {})
-      view.close()
+      view?.close()
+      view = null
     },
   }
 }

@@ -29,6 +29,7 @@ export function inEnvironment<Flags extends CommonFlags>(
       await printHeader(context, output)
       return await action(context, output, flags, ...args)
     } finally {
+      await context.host.ownRunner?.stop()
       context.journal.close()
     }
   }
@@ -48,6 +49,13 @@ export async function announceAndSend(
   flags: CommonFlags,
   command: Command,
 ): Promise<{ afterSeq: number; answer: string }> {
+  if (flags.detach && context.host.ownRunner) {
+    throw new OperatingError(
+      'BAD_FLAG',
+      'on this platform the command itself watches the release, so it cannot be detached; nothing was sent',
+      'type the command again without --detach',
+    )
+  }
   const will = await preview(context, command)
   output.line(`will ${will}`)
   await askUnlessSure(output, flags, 'Do it?')
