@@ -42,6 +42,8 @@ export interface RouteFacts {
   readonly generation: number
   readonly shares: Shares
   readonly slots: Readonly<Record<SlotName, SlotTraffic>>
+  /** A newer change that was written and is not known to be followed yet, and what speaks against it, in words. */
+  readonly behind?: { readonly generation: number; readonly reason: string }
 }
 
 export interface ServiceFacts {

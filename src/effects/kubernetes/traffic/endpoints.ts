@@ -1,0 +1,39 @@
+// What the cluster sends the requests of a Service to, from its EndpointSlices.
+import type { Api, KubernetesObject } from '../api.ts'
+import { asOperating } from './guarded.ts'
+
+const SERVICE_NAME = 'kubernetes.io/service-name'
+
+/** Names of the pods (or addresses, where there is no pod) that are ready, per Service. */
+export type Endpoints = Readonly<Record<string, ReadonlySet<string>>>
+
+export async function readEndpoints(api: Api, namespace: string, services: readonly string[]): Promise<Endpoints> {
+  const slices = { apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices', namespace }
+  const labelSelector = `${SERVICE_NAME} in (${[...new Set(services)].toSorted().join(',')})`
+  const { items } = await api.list(slices, { labelSelector }).catch((error: unknown) => {
+    throw asOperating(error, `list endpointslices in ${namespace}`)
+  })
+  return endpointsIn(items)
+}
+
+export function endpointsIn(slices: readonly KubernetesObject[]): Endpoints {
+  const found: Record<string, Set<string>> = {}
+  for (const slice of slices) {
+    const service = slice.metadata.labels?.[SERVICE_NAME]
+    if (service === undefined) continue
+    const names = found[service] ?? new Set()
+    found[service] = names
+    for (const endpoint of (slice['endpoints'] ?? []) as SliceEndpoint[]) {
+      // Not set means ready, says the API.
+      if (endpoint.conditions?.ready === false) continue
+      names.add(endpoint.targetRef?.name ?? endpoint.addresses?.[0] ?? '')
+    }
+  }
+  return found
+}
+
+interface SliceEndpoint {
+  readonly addresses?: readonly string[]
+  readonly conditions?: { readonly ready?: boolean }
+  readonly targetRef?: { readonly name?: string }
+}

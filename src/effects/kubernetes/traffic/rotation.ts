@@ -1,0 +1,89 @@
+// What has been seen of one data plane: which generation it is known to follow, and since when each slot is known to
+// get nothing. All of it by this process's own clock: a new process starts to wait anew, which is only slower.
+import type { ServiceName, Shares, SlotName } from '../../../domain/names.ts'
+import type { Clock } from '../../ports/clock.ts'
+import { sameShares } from './guarded.ts'
+
+/** What the objects say now. */
+export interface AskedRoute {
+  readonly generation: number
+  readonly shares: Shares
+}
+
+/** What speaks for it that the data plane follows, and for how long that must stay so before it counts. */
+export interface Evidence {
+  readonly holds: boolean
+  readonly settleMs: number
+}
+
+export interface FollowedRoute extends AskedRoute {
+  readonly isNewest: boolean
+  outOfRotationMs(slot: SlotName): number | null
+}
+
+export interface RouteMemory {
+  isProven(service: ServiceName, asked: AskedRoute): boolean
+  /** The last route that was proven, or null. */
+  proven(service: ServiceName): AskedRoute | null
+  /** Takes the newest evidence in. Until the first proof the route as asked for stands in, with generation 0. */
+  see(service: ServiceName, asked: AskedRoute, slots: readonly SlotName[], evidence: Evidence): FollowedRoute
+}
+
+interface Seen {
+  proven: AskedRoute | null
+  pending: { readonly asked: AskedRoute; holdsSinceMs: number | null } | null
+  readonly outSinceMs: Map<SlotName, number>
+}
+
+export function routeMemory(clock: Clock): RouteMemory {
+  const seen = new Map<ServiceName, Seen>()
+  const seenOf = (service: ServiceName): Seen => {
+    const known = seen.get(service) ?? { proven: null, pending: null, outSinceMs: new Map() }
+    seen.set(service, known)
+    return known
+  }
+  const isProven = (service: ServiceName, asked: AskedRoute) => isSame(seenOf(service).proven, asked)
+
+  return {
+    isProven,
+    proven: (service) => seenOf(service).proven,
+
+    see(service, asked, slots, evidence) {
+      const state = seenOf(service)
+      const now = clock.monotonicMs()
+      if (!isProven(service, asked)) {
+        // Until it is known to follow, it may send to the slots of both routes.
+        for (const slot of slots) if ((asked.shares[slot] ?? 0) > 0) state.outSinceMs.delete(slot)
+        if (hasSettled(state, asked, evidence, now)) {
+          state.proven = asked
+          state.pending = null
+          for (const slot of slots) {
+            if ((asked.shares[slot] ?? 0) === 0 && !state.outSinceMs.has(slot)) state.outSinceMs.set(slot, now)
+          }
+        }
+      } else {
+        state.pending = null
+      }
+      const route = state.proven ?? { generation: 0, shares: asked.shares }
+      return {
+        ...route,
+        isNewest: isSame(state.proven, asked),
+        outOfRotationMs(slot) {
+          const since = state.outSinceMs.get(slot)
+          return since === undefined ? null : now - since
+        },
+      }
+    },
+  }
+}
+
+function hasSettled(state: Seen, asked: AskedRoute, { holds, settleMs }: Evidence, now: number): boolean {
+  if (!isSame(state.pending?.asked ?? null, asked)) state.pending = { asked, holdsSinceMs: null }
+  const pending = state.pending!
+  pending.holdsSinceMs = holds ? (pending.holdsSinceMs ?? now) : null
+  return pending.holdsSinceMs !== null && now - pending.holdsSinceMs >= settleMs
+}
+
+function isSame(a: AskedRoute | null, b: AskedRoute): boolean {
+  return a !== null && a.generation === b.generation && sameShares(a.shares, b.shares)
+}
