@@ -25,6 +25,11 @@ export const catalogue = {
   BAD_FLAG: { exit: 'badInput', httpStatus: 400, means: 'A flag or argument has no valid value.' },
   CONFIG_NOT_FOUND: { exit: 'badInput', httpStatus: 400, means: 'No moodify.yaml in this folder or above it.' },
   CONFIG_INVALID: { exit: 'badInput', httpStatus: 400, means: 'moodify.yaml has problems; all are listed.' },
+  MANIFEST_INVALID: {
+    exit: 'badInput',
+    httpStatus: 400,
+    means: 'A manifest file cannot be filled in or read; file and line are named.',
+  },
   CONFIG_EXISTS: { exit: 'badInput', httpStatus: 409, means: 'moodify init would overwrite a file.' },
   UNKNOWN_ENVIRONMENT: { exit: 'badInput', httpStatus: 404, means: 'moodify.yaml has no such environment.' },
   UNKNOWN_VERSION: { exit: 'badInput', httpStatus: 404, means: 'No tag, commit or folder of that name.' },
