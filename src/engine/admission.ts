@@ -2,6 +2,7 @@
 // obeys it, the command line asks it before it sends anything, docs/reference/verbs.md is printed from it.
 import type { Member, StepKind } from '../plan/plan.ts'
 import { stepInWords } from '../plan/words.ts'
+import { lockAt, lockInWords } from './lock.ts'
 import type { Command } from './record.ts'
 import { currentStep, type EnvironmentState, isReleased, type ReleaseState } from './state.ts'
 
@@ -36,14 +37,15 @@ export function phaseOf(state: EnvironmentState): Phase {
   return currentStep(release)?.kind === 'approve' ? 'approval' : 'forward'
 }
 
-export function admit(state: EnvironmentState, command: Command): Admission {
+/** @param at  when the command was given, ISO 8601 in UTC */
+export function admit(state: EnvironmentState, command: Command, at: string): Admission {
   switch (command.verb) {
     case 'deploy':
-      return admitDeploy(state, command)
+      return refusedByLock(state, at) ?? admitDeploy(state, command)
     case 'rollback':
       return admitRollback(state, command)
     case 'retry':
-      return admitRetry(state, command.plan !== null)
+      return admitRetry(state, command.plan !== null, at)
     case 'promote':
       return admitPromote(state)
     case 'pause':
@@ -54,12 +56,25 @@ export function admit(state: EnvironmentState, command: Command): Admission {
       return admitAbort(state)
     case 'resolve':
       return admitResolve(state, command.hook, command.as)
+    case 'lock':
+      return yes(admittedLock(command.until))
+    case 'unlock':
+      return state.lock ? yes('unlock it: releases may start again') : no('it is not locked', 'moodify status')
   }
 }
 
 const yes = (will: string): Admission => ({ allowed: true, will })
 const no = (because: string, next: string): Admission => ({ allowed: false, because, next })
 const noRelease = () => no('no release runs', 'moodify deploy -v VERSION')
+
+function refusedByLock(state: EnvironmentState, at: string): Admission | null {
+  const lock = lockAt(state, at)
+  return lock && no(lockInWords(lock), 'moodify unlock, when you are sure')
+}
+
+function admittedLock(until: string | null): string {
+  return `let no release start ${until === null ? 'until somebody unlocks it' : `until ${until}`}; what runs goes on`
+}
 
 /** `v1.1.0 (r-3)` */
 function named(release: ReleaseState): string {
@@ -129,14 +144,13 @@ function admitRollback(state: EnvironmentState, command: Extract<Command, { verb
   return yes(`go from ${left} back to ${plan.version}`)
 }
 
-function admitRetry(state: EnvironmentState, hasPlan: boolean): Admission {
+function admitRetry(state: EnvironmentState, hasPlan: boolean, at: string): Admission {
   const { release, last } = state
   if (release?.current?.failed) return yes(`try again now: ${stepInWords(currentStep(release)!)}`)
   if (release) return no(`${named(release)} runs and nothing in it has failed`, 'moodify status -w')
   if (!last || last.outcome === 'released') return no('the last release did not fail', 'moodify deploy -v VERSION')
-  return hasPlan
-    ? yes(`ship ${last.plan.version} again`)
-    : no('no plan was made for it', `moodify deploy -v ${last.plan.version} --again`)
+  if (hasPlan) return refusedByLock(state, at) ?? yes(`ship ${last.plan.version} again`)
+  return no('no plan was made for it', `moodify deploy -v ${last.plan.version} --again`)
 }
 
 function admitPromote(state: EnvironmentState): Admission {

@@ -11,13 +11,15 @@ export interface CommandInput {
   readonly commandId: number
   readonly actor: Actor
   readonly command: Command
+  /** When it was given, ISO 8601 in UTC. */
+  readonly at: string
 }
 
 export function onCommand(state: EnvironmentState, input: CommandInput): readonly Decision[] {
-  const { command, actor } = input
+  const { command, actor, at } = input
   const plan = planUsed(state, command)
   const stale = plan ? staleness(state, plan.members) : null
-  const admission = admit(state, command)
+  const admission = admit(state, command, at)
   if (!admission.allowed || stale) {
     const because = stale ?? (admission.allowed ? '' : `${admission.because}; next: ${admission.next}`)
     return [say(commanded(input, false), because, actor)]
@@ -69,6 +71,12 @@ function consequences(state: EnvironmentState, command: Command, actor: Actor): 
       return [backBecause(state, 'asked', `${actor.name} aborted it`, actor)]
     case 'resolve':
       return [say({ kind: 'resolved', hook: command.hook, as: command.as }, `${actor.name} said: ${command.as}`, actor)]
+    case 'lock': {
+      const { reason, until } = command
+      return [say({ kind: 'locked', reason, until }, `${actor.name} locked it${reason ? `: ${reason}` : ''}`, actor)]
+    }
+    case 'unlock':
+      return [say({ kind: 'unlocked' }, `${actor.name} unlocked it`, actor)]
   }
 }
 

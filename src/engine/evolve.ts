@@ -33,6 +33,10 @@ function apply(state: EnvironmentState, record: JournalRecord, body: RecordBody)
       return withService(state, body.service, { stable: body.stable, previous: body.previous })
     case 'releaseEnded':
       return endRelease(state, body.outcome)
+    case 'locked':
+      return { ...state, lock: { by: record.actor, since: record.at, reason: body.reason, until: body.until } }
+    case 'unlocked':
+      return { ...state, lock: null }
     default:
       return state.release ? applyToRelease(state, state.release, body, record.reason) : state
   }
@@ -40,7 +44,17 @@ function apply(state: EnvironmentState, record: JournalRecord, body: RecordBody)
 
 type ReleaseBody = Exclude<
   RecordBody,
-  { kind: 'epochTaken' | 'commanded' | 'releaseStarted' | 'queued' | 'rolesChanged' | 'releaseEnded' }
+  {
+    kind:
+      | 'epochTaken'
+      | 'commanded'
+      | 'releaseStarted'
+      | 'queued'
+      | 'rolesChanged'
+      | 'releaseEnded'
+      | 'locked'
+      | 'unlocked'
+  }
 >
 
 function applyToRelease(

@@ -1,11 +1,23 @@
 // What stands in the journal. Records are only ever added to: a new field is optional, a new kind raises
 // RECORD_VERSION, because `evolve` of an older moodify could not fold it.
+//
+// A record is written with the version that its kind came with. So a journal in which nothing newer stands can still
+// be read by an older moodify.
 import type { Actor, EnvironmentName, ReleaseId, ServiceName } from '../domain/names.ts'
 import type { Verdict } from '../domain/verdict.ts'
 import type { Outcome, Placement, Plan, Step } from '../plan/plan.ts'
 import type { Effect, EffectId } from './effect.ts'
 
-export const RECORD_VERSION = 1
+/** The newest that can be folded here. */
+export const RECORD_VERSION = 2
+
+/** Kinds that did not exist from the start. */
+const since: Readonly<Partial<Record<RecordKind, number>>> = { locked: 2, unlocked: 2 }
+
+/** The version that a record is written with. */
+export function recordVersion({ kind }: RecordBody): number {
+  return since[kind] ?? 1
+}
 
 /** What a person or a pipeline can ask of an environment. */
 export type Command =
@@ -14,6 +26,9 @@ export type Command =
   | { readonly verb: 'retry'; readonly plan: Plan | null }
   | { readonly verb: 'promote' | 'pause' | 'continue' | 'abort' }
   | { readonly verb: 'resolve'; readonly hook: string; readonly as: 'done' | 'redo' }
+  /** `until` as ISO 8601 in UTC; null is until somebody unlocks. */
+  | { readonly verb: 'lock'; readonly reason: string | null; readonly until: string | null }
+  | { readonly verb: 'unlock' }
 export type Verb = Command['verb']
 
 export const rollbackTargets = ['undo', 'blue-green', 'canary', 'rolling', 'version'] as const
@@ -76,6 +91,8 @@ export type RecordBody =
   | { readonly kind: 'continued' }
   | { readonly kind: 'queued'; readonly plan: Plan }
   | { readonly kind: 'resolved'; readonly hook: string; readonly as: 'done' | 'redo' }
+  | { readonly kind: 'locked'; readonly reason: string | null; readonly until: string | null }
+  | { readonly kind: 'unlocked' }
   | { readonly kind: 'outcomeReached'; readonly outcome: Outcome }
   | { readonly kind: 'violated'; readonly predicate: string }
   | { readonly kind: 'releaseEnded'; readonly outcome: Outcome }

@@ -21,6 +21,16 @@ export interface EnvironmentState {
   readonly takenBack: Readonly<Record<string, string>>
   /** A plan that starts when the current release has ended. */
   readonly queued: { readonly plan: Plan; readonly actor: Actor } | null
+  /** A freeze by hand. It may be over: `lockAt` tells. */
+  readonly lock: Lock | null
+}
+
+export interface Lock {
+  readonly by: Actor
+  /** ISO 8601 in UTC, as `until`. */
+  readonly since: string
+  readonly reason: string | null
+  readonly until: string | null
 }
 
 export interface ServiceState {
@@ -90,6 +100,7 @@ export const emptyState: EnvironmentState = {
   lastReleased: null,
   takenBack: {},
   queued: null,
+  lock: null,
 }
 
 export const emptyService: ServiceState = { stable: null, previous: null, generation: 0 }

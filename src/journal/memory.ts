@@ -1,5 +1,5 @@
 // The journal for tests and for trying a plan out: the same rules, nothing durable.
-import { type JournalRecord, RECORD_VERSION } from '../engine/record.ts'
+import { type JournalRecord, recordVersion } from '../engine/record.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import type { Journal, PostedCommand, Sample } from './journal.ts'
 
@@ -14,7 +14,7 @@ export function memoryJournal(environment: string, wall: () => string): Journal 
   function add(added: readonly Omit<JournalRecord, 'version' | 'seq' | 'at' | 'environment'>[]): JournalRecord[] {
     const made = added.map((record, index) =>
       structuredClone({
-        version: RECORD_VERSION,
+        version: recordVersion(record.body),
         seq: records.length + 1 + index,
         at: wall(),
         environment,

@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Actor } from '../domain/names.ts'
 import type { Command, JournalRecord } from '../engine/record.ts'
-import { RECORD_VERSION } from '../engine/record.ts'
+import { RECORD_VERSION, recordVersion } from '../engine/record.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import { type Journal, JournalDamaged, type PostedCommand, type Sample } from './journal.ts'
 
@@ -117,14 +117,15 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
         const last = lastOf()
         refuseNewer(last.version)
         const epoch = last.epoch + 1
+        const body = { kind: 'epochTaken', runner: runner.name, moodify: runner.moodify } as const
         insert({
-          version: RECORD_VERSION,
+          version: recordVersion(body),
           seq: last.seq + 1,
           at: wall(),
           epoch,
           environment,
           release: null,
-          body: { kind: 'epochTaken', runner: runner.name, moodify: runner.moodify },
+          body,
           reason: `${runner.name} took over`,
           actor: { kind: 'moodify', name: 'moodify' },
         })
@@ -145,7 +146,7 @@ export function openSqliteJournal(file: string, environment: string, wall: () =>
         return decisions.map((decision, index) =>
           insert({
             ...decision,
-            version: RECORD_VERSION,
+            version: recordVersion(decision.body),
             seq: last.seq + 1 + index,
             at: wall(),
             epoch,

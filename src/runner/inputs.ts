@@ -105,8 +105,8 @@ export function createInputs(options: {
         const [posted] = isNext ? [] : await journal.commands(state.lastCommandId)
         if (posted) {
           lookNow = true
-          const { id, actor, command } = posted
-          return { input: { kind: 'command', commandId: id, actor, command }, snapshot }
+          const { id, actor, command, at } = posted
+          return { input: { kind: 'command', commandId: id, actor, command, at }, snapshot }
         }
         const now = clock.monotonicMs()
         const isIdle = !state.release && !state.queued

@@ -20,7 +20,7 @@ export interface Sent {
 /** What a command would do now. @throws OperatingError REFUSED with the reason and the next command */
 export async function preview(context: Context, command: Command): Promise<string> {
   const { state } = await readState(context)
-  const admission = admit(state, command)
+  const admission = admit(state, command, context.clock.wall())
   if (admission.allowed) return admission.will
   throw new OperatingError('REFUSED', admission.because, admission.next)
 }

@@ -43,6 +43,20 @@ describe('status: the whole screen', () => {
     `)
   })
 
+  it('of a locked environment', () => {
+    const lock = {
+      by: 'ana',
+      since: '2026-01-06T09:00:00.000Z',
+      until: '2026-01-06T11:30:00.000Z',
+      reason: 'the database moves',
+    }
+    expect(print(settled({ lock })).split('\n').slice(-3)).toEqual([
+      'last     r-1: v1.0.0 released',
+      'locked   by ana at 09:00:00, until 11:30:00: the database moves; no release starts',
+      'next     moodify unlock, or moodify rollback, which no lock refuses',
+    ])
+  })
+
   it('of a release that goes back, with its cause, on a narrow terminal', () => {
     const report = canary({
       phase: 'back',

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { admit, phaseOf, phases } from '../../src/engine/admission.ts'
 import type { Command } from '../../src/engine/record.ts'
 import type { EnvironmentState } from '../../src/engine/state.ts'
-import { samplePlan, sampleStates } from '../../tools/docs/sample-states.ts'
+import { SAMPLE_AT, samplePlan, sampleStates } from '../../tools/docs/sample-states.ts'
 
 const samples = sampleStates()
 
@@ -27,7 +27,7 @@ function answers(state: EnvironmentState): string {
   }
   return Object.entries(commands)
     .map(([verb, command]) => {
-      const answer = admit(state, command)
+      const answer = admit(state, command, SAMPLE_AT)
       return answer.allowed ? `${verb}: ${answer.will}` : `${verb}: no, ${answer.because} → ${answer.next}`
     })
     .join('\n')

@@ -2,7 +2,7 @@
 // checks at the moment in which it becomes durable.
 import type { Actor } from '../../src/domain/names.ts'
 import { evolve } from '../../src/engine/evolve.ts'
-import { type Command, type Decision, type JournalRecord, RECORD_VERSION } from '../../src/engine/record.ts'
+import { type Command, type Decision, type JournalRecord, recordVersion } from '../../src/engine/record.ts'
 import { type EnvironmentState, emptyState } from '../../src/engine/state.ts'
 import { OperatingError } from '../../src/errors/catalogue.ts'
 import type { Journal, PostedCommand } from '../../src/journal/journal.ts'
@@ -34,7 +34,7 @@ const ENVIRONMENT = 'production'
 function add(simulation: Simulation, epoch: number, release: string | null, decision: Decision): JournalRecord {
   const { store } = simulation
   const record: JournalRecord = {
-    version: RECORD_VERSION,
+    version: recordVersion(decision.body),
     seq: store.records.length + 1,
     at: simulation.wall(),
     epoch,

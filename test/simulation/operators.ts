@@ -38,7 +38,7 @@ export function createOperators(simulation: Simulation) {
     try {
       const command = await commandOf(operation)
       if (!command) return
-      if (!operation.blind && !admit(store.state, command).allowed) return
+      if (!operation.blind && !admit(store.state, command, simulation.wall()).allowed) return
       await journal.post(command, ana)
       scheduler.after(20, simulation.processes.ensure)
     } catch (error) {
@@ -171,7 +171,7 @@ export function createOperators(simulation: Simulation) {
       return simulation.violate('every state has an exit', `${where}: obeyed ${typed} times in vain`)
     const promote = commands.find(({ verb }) => verb === 'promote')
     const command = lastDeploy !== null && promote ? promote : random.pick(commands)
-    const admission = admit(store.state, command)
+    const admission = admit(store.state, command, simulation.wall())
     if (!admission.allowed)
       return simulation.violate('every state has an exit', `${where}: "${next}" is refused: ${admission.because}`)
     void journal.post(command, ana)

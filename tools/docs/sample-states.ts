@@ -23,6 +23,9 @@ hooks: { before: ./migrate.sh }
 if ('problems' in parsed) throw new Error(parsed.problems.map(({ message }) => message).join('\n'))
 const { config } = parsed
 
+/** When all of it happens, and when the verbs are typed. */
+export const SAMPLE_AT = '2026-01-06T10:00:00.000Z'
+
 export function samplePlan(state: EnvironmentState, version: string, strategy: PlanRequest['strategy']): Plan {
   const [service] = config.services
   const revision: Revision = {
@@ -60,7 +63,7 @@ function then(state: EnvironmentState, ...bodies: RecordBody[]): EnvironmentStat
       evolve(now, {
         version: 1,
         seq: now.seq + 1,
-        at: '2026-01-06T10:00:00.000Z',
+        at: SAMPLE_AT,
         epoch: 1,
         environment: 'production',
         release: now.release?.id ?? null,
@@ -119,6 +122,11 @@ export function sampleStates(): readonly Sample[] {
       phase: 'settled',
       title: 'v1 is live again after a rollback by hand',
       state: release(second, 'v1', 'rollback', 'end'),
+    },
+    {
+      phase: 'settled',
+      title: 'v2 is live, and the environment is locked',
+      state: then(second, { kind: 'locked', reason: 'migration', until: '2026-01-06T12:00:00.000Z' }),
     },
     {
       phase: 'forward',

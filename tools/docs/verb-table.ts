@@ -1,7 +1,7 @@
 import { admit, phaseMeaning } from '../../src/engine/admission.ts'
 import type { Command } from '../../src/engine/record.ts'
 import type { EnvironmentState } from '../../src/engine/state.ts'
-import { type Sample, samplePlan, sampleStates } from './sample-states.ts'
+import { SAMPLE_AT, type Sample, samplePlan, sampleStates } from './sample-states.ts'
 
 const verbs: Readonly<Record<string, (state: EnvironmentState) => Command>> = {
   'deploy -v v4': (state) => ({
@@ -30,6 +30,8 @@ const verbs: Readonly<Record<string, (state: EnvironmentState) => Command>> = {
     to: 'version',
     plan: samplePlan(state, 'v0', 'rollback'),
   }),
+  lock: () => ({ verb: 'lock', reason: 'migration', until: null }),
+  unlock: () => ({ verb: 'unlock' }),
   'resume --done before': () => ({ verb: 'resolve', hook: 'before', as: 'done' }),
 }
 
@@ -60,7 +62,7 @@ ${samples.map(section).join('\n')}`
 
 function section({ phase, title, state }: Sample): string {
   const rows = Object.entries(verbs).map(([name, command]) => {
-    const answer = admit(state, command(state))
+    const answer = admit(state, command(state), SAMPLE_AT)
     return answer.allowed
       ? `| \`${name}\` | ${answer.will} |`
       : `| \`${name}\` | **no**: ${answer.because}. Instead: \`${answer.next}\` |`

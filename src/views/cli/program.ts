@@ -1,6 +1,7 @@
 // The command line: flags to verbs, results to text. One action per verb; `session.ts` holds what they share.
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { profileNames, triggerModes } from '../../config/config.ts'
+import { durationFrom } from '../../domain/duration.ts'
 import { rollbackTargets } from '../../engine/record.ts'
 import { exitCodes } from '../../errors/catalogue.ts'
 import { analyzeAction } from './actions/analyze.ts'
@@ -8,7 +9,7 @@ import { deployAction, planAction } from './actions/deploy.ts'
 import { explainAction, historyAction, logsAction, statusAction } from './actions/look.ts'
 import { doctorAction, downAction, initAction, upAction } from './actions/platform.ts'
 import { replayAction } from './actions/replay.ts'
-import { controlAction, resumeAction, retryAction, rollbackAction } from './actions/steer.ts'
+import { controlAction, lockAction, resumeAction, retryAction, rollbackAction, unlockAction } from './actions/steer.ts'
 import { type CompletionSpec, completionScript } from './completion.ts'
 import { reportFailure } from './failure.ts'
 import type { CommandLineOptions } from './options.ts'
@@ -131,6 +132,18 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
     .option('--done <hook>', 'the hook whose result was lost is done')
     .option('--redo <hook>', 'run the hook whose result was lost once more')
   inEnvironment(
+    withJson(
+      verb(
+        'lock',
+        'let no release start; what runs goes on, and rollback is always possible',
+        lockAction(composeContext),
+      ),
+    ),
+  )
+    .option('--reason <text>', 'why, for whoever is refused')
+    .option('--for <time>', 'until when, such as 30m, 2h or 1d from now (default: until it is unlocked)', lockTime)
+  inEnvironment(withJson(verb('unlock', 'let releases start again', unlockAction(composeContext))))
+  inEnvironment(
     withJson(verb('explain', 'every decision of a release with its evidence', explainAction(composeContext))),
   ).argument('[release]', 'such as r-3 (default: the newest)')
   inEnvironment(withJson(verb('history', 'all releases of the environment', historyAction(composeContext))))
@@ -186,6 +199,16 @@ function positive(text: string): number {
   if (!Number.isFinite(value) || value <= 0 || text.trim() === '')
     throw new InvalidArgumentError('It is a number above 0.')
   return value
+}
+
+/** Longer than any freeze that is meant; a slip of the finger is told from one. */
+const LONGEST_LOCK_MS = 366 * 86_400_000
+
+function lockTime(text: string): number {
+  const ms = durationFrom(text)
+  if (ms === null || ms > LONGEST_LOCK_MS)
+    throw new InvalidArgumentError('It is a number with s, m, h or d, such as 30m or 2h, and at most a year.')
+  return ms
 }
 
 function notNegative(text: string): number {

@@ -1,6 +1,6 @@
 // The screen of whoever is on call at three in the morning, below the header. What users get comes first, then what
 // is wrong, then numbers, then what the release does, waits for, and the command that moves it; last, what led here.
-import type { ReleaseReport, SlotReport, StatusReport } from '../projections/status-report.ts'
+import type { LockReport, ReleaseReport, SlotReport, StatusReport } from '../projections/status-report.ts'
 import { duration, latency, localTime, percent, rate, type TimeOptions } from './format.ts'
 import { type Column, labelled, oneLine, table, truncate, visibleWidth, wrap } from './layout.ts'
 import { alerts, situation } from './situation.ts'
@@ -163,7 +163,10 @@ function nowLines(screen: Screen): Pick<Sections, 'now' | 'next'> {
     labelled(label, oneLine(text), { width, labelWidth: LABEL_WIDTH }).map(
       (line) => style.dim(line.slice(0, LABEL_WIDTH)) + paint(line.slice(LABEL_WIDTH)),
     )
-  const entries = release ? releaseEntries(release, screen) : settledEntries(report, style)
+  const entries = [
+    ...(release ? releaseEntries(release, screen) : settledEntries(report, style)),
+    ...(report.lock ? [{ label: 'locked', text: lockedInWords(report.lock, screen), paint: style.yellow }] : []),
+  ]
   const next = release ? nextCommand(release, report) : nextWhenSettled(report)
   return { now: entries.flatMap(linesOf), next: linesOf({ label: 'next', text: next, paint: style.bold }) }
 }
@@ -219,8 +222,14 @@ function settledEntries({ last }: StatusReport, style: Style): Entry[] {
   return [{ label: 'last', text: `${last.id}: ${last.version} ${last.outcome}${why}`, paint }]
 }
 
-function nextWhenSettled({ last, url }: StatusReport): string {
+function lockedInWords({ by, since, until, reason }: LockReport, times: TimeOptions): string {
+  const end = until === null ? 'until somebody unlocks it' : `until ${localTime(until, times)}`
+  return `by ${by} at ${localTime(since, times)}, ${end}${reason === null ? '' : `: ${reason}`}; no release starts`
+}
+
+function nextWhenSettled({ last, url, lock }: StatusReport): string {
   if (url === null) return START
+  if (lock) return 'moodify unlock, or moodify rollback, which no lock refuses'
   return last === null || last.outcome === 'released' ? 'moodify deploy -v VERSION' : `moodify explain ${last.id}`
 }
 

@@ -3,6 +3,7 @@ import { addCounts, type Cell, type Counts, latencyQuantile, noCounts } from '..
 import type { Role } from '../../domain/names.ts'
 import { isReady, readyReplicas, type ServiceFacts, type SlotFacts } from '../../domain/snapshot.ts'
 import { type Phase, phaseOf } from '../../engine/admission.ts'
+import { lockAt } from '../../engine/lock.ts'
 import type { JournalRecord, Wait } from '../../engine/record.ts'
 import { currentStep, type EnvironmentState, emptyService, type ServiceState } from '../../engine/state.ts'
 import type { Outcome, Placement } from '../../plan/plan.ts'
@@ -34,7 +35,17 @@ export interface StatusReport {
   readonly missing: readonly string[]
   /** What of the journal cannot be read; what stands here of releases ends before it. */
   readonly damage?: string | null
+  /** No new release starts; null when nothing is locked. */
+  readonly lock?: LockReport | null
   readonly decisions: readonly { readonly seq: number; readonly at: string; readonly text: string }[]
+}
+
+export interface LockReport {
+  readonly by: string
+  /** ISO 8601 in UTC, as `until`, which is null until somebody unlocks. */
+  readonly since: string
+  readonly until: string | null
+  readonly reason: string | null
 }
 
 export interface ReleaseReport {
@@ -105,6 +116,7 @@ export function statusReport(input: StatusFacts): StatusReport {
     ),
     missing: snapshot.missing,
     damage: input.damage ?? null,
+    lock: lockReport(state, input.now),
     decisions: records
       .flatMap((record) => {
         const text = decisionInWords(record)
@@ -112,6 +124,11 @@ export function statusReport(input: StatusFacts): StatusReport {
       })
       .slice(-8),
   }
+}
+
+function lockReport(state: EnvironmentState, now: string): LockReport | null {
+  const lock = lockAt(state, now)
+  return lock && { ...lock, by: lock.by.name }
 }
 
 function releaseReport(state: EnvironmentState, records: readonly JournalRecord[]): ReleaseReport {

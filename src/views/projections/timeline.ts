@@ -40,6 +40,8 @@ export function decisionInWords(record: JournalRecord): string | null {
     case 'continued':
     case 'resolved':
     case 'queued':
+    case 'locked':
+    case 'unlocked':
       return reason
     case 'outcomeReached':
       return body.outcome === 'released' ? 'released' : `${body.outcome}: ${reason}`

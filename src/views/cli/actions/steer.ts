@@ -16,6 +16,31 @@ export const controlAction = (compose: Compose, verb: 'promote' | 'pause' | 'con
     return 0
   })
 
+interface LockFlags extends CommonFlags {
+  readonly reason?: string
+  /** Milliseconds. */
+  readonly for?: number
+}
+
+export const lockAction = (compose: Compose) =>
+  inEnvironment<LockFlags>(compose, async (context, output, flags) => {
+    const now = Temporal.Instant.from(context.clock.wall())
+    const until = flags.for === undefined ? null : now.add({ milliseconds: flags.for }).toString()
+    const command = { verb: 'lock', reason: flags.reason ?? null, until } as const
+    const { answer } = await announceAndSend(context, output, { ...flags, yes: true }, command)
+    output.document({ verb: 'lock', until, answer })
+    output.line('It is locked. End it with: moodify unlock')
+    return 0
+  })
+
+export const unlockAction = (compose: Compose) =>
+  inEnvironment<CommonFlags>(compose, async (context, output, flags) => {
+    const { answer } = await announceAndSend(context, output, { ...flags, yes: true }, { verb: 'unlock' })
+    output.document({ verb: 'unlock', answer })
+    output.line('It is unlocked.')
+    return 0
+  })
+
 export const retryAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output, flags) => {
     const { afterSeq } = await announceAndSend(context, output, flags, await retryCommand(context))
