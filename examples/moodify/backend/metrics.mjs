@@ -48,6 +48,7 @@ export function createMetrics(nowSeconds = () => performance.now() / 1000) {
       ...family('moodify_uptime_seconds', 'gauge', 'Time since the start.', [['', '', process.uptime().toFixed(3)]]),
       ...family('moodify_build_info', 'gauge', 'Always 1; the version is a label.', [['', labelText({ version }), 1]]),
       ...family('process_resident_memory_bytes', 'gauge', 'Resident memory.', [['', '', process.memoryUsage.rss()]]),
+      ...family('nodejs_heap_size_used_bytes', 'gauge', 'Heap in use.', [['', '', process.memoryUsage().heapUsed]]),
       '',
     ].join('\n')
   }

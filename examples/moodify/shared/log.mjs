@@ -1,4 +1,5 @@
 // One JSON object per line on stdout: what Fluent Bit, jq and people can all read.
+import { openLogFile } from './log-file.mjs'
 import { version } from './version.mjs'
 
 const levels = { debug: 10, info: 20, warn: 30, error: 40 }
@@ -12,10 +13,14 @@ process.stdout.on('error', () => {})
  */
 export function createLog(service, level = process.env.LOG_LEVEL ?? 'info') {
   const least = levels[level] ?? levels.info
+  const writeToFile = process.env.LOG_FILE ? openLogFile(process.env.LOG_FILE) : () => {}
+  const pod = process.env.POD_NAME || undefined
   const at = (name) => (message, fields) => {
     if (levels[name] < least) return
-    const line = { time: new Date().toISOString(), level: name, service, version, message, ...fields }
-    process.stdout.write(JSON.stringify(line) + '\n')
+    const entry = { time: new Date().toISOString(), level: name, service, version, pod, message, ...fields }
+    const line = JSON.stringify(entry) + '\n'
+    process.stdout.write(line)
+    writeToFile(line)
   }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
