@@ -26,7 +26,9 @@ export interface ServiceConfig {
   readonly name: ServiceName
   readonly directory: string
   readonly build: string | null
+  /** Empty where no environment is local. */
   readonly start: string
+  readonly container: ContainerConfig
   readonly replicas: number
   /** Path prefix on the environment's front that belongs to this service, `/` or `/api`. */
   readonly path: string
@@ -40,6 +42,14 @@ export interface ServiceConfig {
   readonly drainMs: number
   readonly memoryLimitMb: number | null
   readonly smoke: readonly SmokeTest[]
+}
+
+/** What runs instead of `start` on Kubernetes. */
+export interface ContainerConfig {
+  /** Name of the image below the registry. */
+  readonly image: string
+  readonly port: number
+  readonly metricsPath: string
 }
 
 export interface SmokeTest {
@@ -58,11 +68,37 @@ export interface SmokeTest {
 
 export interface EnvironmentConfig {
   readonly name: EnvironmentName
-  readonly platform: 'local'
-  /** TCP port of the front on 127.0.0.1; 0 takes any free one and keeps it. */
+  readonly platform: 'local' | 'kubernetes'
+  /** TCP port of the front on 127.0.0.1; 0 takes any free one and keeps it. Only where it is local. */
   readonly listen: number
+  /** Null where it is local. */
+  readonly kubernetes: KubernetesConfig | null
   readonly strategy: 'blue-green' | 'canary' | 'rolling'
   readonly settings: Settings
+}
+
+export const clusterLayouts = ['blue-green', 'single'] as const
+export type ClusterLayout = (typeof clusterLayouts)[number]
+
+export const trafficWays = ['auto', 'selector', 'replicas', 'httproute', 'virtualservice', 'nginx'] as const
+export type TrafficWay = (typeof trafficWays)[number]
+
+export interface KubernetesConfig {
+  /** Null is the kubeconfig's current one. */
+  readonly context: string | null
+  readonly namespace: string
+  readonly layouts: Readonly<Record<ServiceName, ClusterLayout>>
+  /** Absolute folder. */
+  readonly manifests: string
+  readonly registry: string | null
+  readonly traffic: {
+    readonly by: TrafficWay
+    readonly name: string | null
+    /** `http://host:port` of gateways. */
+    readonly fronts: readonly string[]
+    readonly host: string | null
+    readonly propagationMs: number
+  }
 }
 
 /** What an environment may set for itself; the top level of moodify.yaml gives the defaults. */

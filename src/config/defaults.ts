@@ -16,6 +16,8 @@ export const defaults = {
     stripPath: false,
     graceSeconds: 10,
     drainSeconds: 30,
+    port: 8000,
+    metrics: '/metrics',
   },
   health: {
     startup: '/health/startup',
@@ -30,6 +32,8 @@ export const defaults = {
   },
   smoke: { status: 200 },
   environment: { platform: 'local', listen: 0, strategy: 'blue-green' },
+  kubernetes: { layout: 'blue-green', manifests: 'kubernetes' },
+  traffic: { by: 'auto', propagationSeconds: 2 },
   canary: { profile: 'progressive', weights: profiles.progressive.weights, stageSeconds: 300, early: false },
   blueGreen: { monitorSeconds: 300, approval: false, preSwitchPercent: 0 },
   rolling: { monitorSeconds: 300, minReadySeconds: 10 },

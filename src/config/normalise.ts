@@ -7,22 +7,25 @@ import {
   type EnvironmentConfig,
   type HookConfig,
   hookNames,
+  type KubernetesConfig,
   profiles,
   type ServiceConfig,
   type Settings,
   type SmokeTest,
 } from './config.ts'
 import { defaults } from './defaults.ts'
+import { platformOf } from './rules.ts'
 import type { Written } from './schema.ts'
 
 type WrittenService = Written['services'][string]
 type WrittenSmokeTest = NonNullable<WrittenService['smoke']>[number]
 type WrittenEnvironment = Written['environments'][string]
-type WrittenSettings = Omit<WrittenEnvironment, 'platform' | 'listen' | 'strategy'>
+type WrittenKubernetes = NonNullable<WrittenEnvironment['kubernetes']>
+type WrittenSettings = Omit<WrittenEnvironment, 'platform' | 'kubernetes' | 'listen' | 'strategy'>
 
 export function normalise(written: Written, { file, root }: { readonly file: string; readonly root: string }): Config {
   const environments = Object.entries(written.environments).map(([name, environment]) =>
-    environmentConfig(name, environment, written),
+    environmentConfig(name, environment, written, root),
   )
   return {
     file,
@@ -53,7 +56,8 @@ function serviceConfig(name: string, service: WrittenService, root: string): Ser
     name,
     directory: withDefaults.directory,
     build: service.build ?? null,
-    start: service.start,
+    start: service.start ?? '',
+    container: { image: service.image ?? name, port: withDefaults.port, metricsPath: withDefaults.metrics },
     replicas: withDefaults.replicas,
     path: withDefaults.path,
     stripPath: withDefaults.stripPath,
@@ -102,9 +106,46 @@ function smokeTest(written: WrittenSmokeTest): SmokeTest {
   }
 }
 
-function environmentConfig(name: string, environment: WrittenEnvironment, top: WrittenSettings): EnvironmentConfig {
-  const { platform, listen, strategy } = { ...defaults.environment, ...environment }
-  return { name, platform, listen, strategy, settings: settings(top, environment) }
+function environmentConfig(
+  name: string,
+  environment: WrittenEnvironment,
+  written: Written,
+  root: string,
+): EnvironmentConfig {
+  const { listen, strategy } = { ...defaults.environment, ...environment }
+  const platform = platformOf(environment)
+  const kubernetes =
+    platform === 'kubernetes' ? kubernetesConfig(name, environment.kubernetes ?? {}, written, root) : null
+  return { name, platform, listen, kubernetes, strategy, settings: settings(written, environment) }
+}
+
+function kubernetesConfig(
+  environment: string,
+  block: WrittenKubernetes,
+  { name, services }: Written,
+  root: string,
+): KubernetesConfig {
+  const { layout, manifests } = { ...defaults.kubernetes, ...block }
+  const traffic = {
+    ...defaults.traffic,
+    ...(typeof block.traffic === 'string' ? { by: block.traffic } : block.traffic),
+  }
+  return {
+    context: block.context ?? null,
+    namespace: block.namespace ?? `${name}-${environment}`,
+    layouts: Object.fromEntries(
+      Object.keys(services).map((service) => [service, block.single?.includes(service) ? 'single' : layout]),
+    ),
+    manifests: resolve(root, manifests),
+    registry: block.registry ?? null,
+    traffic: {
+      by: traffic.by,
+      name: traffic.name ?? null,
+      fronts: traffic.fronts ?? [],
+      host: traffic.host ?? null,
+      propagationMs: toMs(traffic.propagationSeconds),
+    },
+  }
 }
 
 /** Key by key, an environment's own value wins over the top level's, which wins over the default. */

@@ -37,8 +37,8 @@ export function webhookUrl() {
 }
 
 export function platform() {
-  return z.enum(['local'], {
+  return z.enum(['local', 'kubernetes'], {
     error: ({ input }) =>
-      `expected a platform that this version of moodify has, which is local, found ${inWords(input)}`,
+      `expected a platform that this version of moodify has, which are local and kubernetes, found ${inWords(input)}`,
   })
 }

@@ -21,6 +21,9 @@ const rules: readonly Rule[] = [
   oneServicePerPath,
   oneEnvironmentPerPort,
   profileOrWeights,
+  localOrKubernetes,
+  localServicesStart,
+  singleServicesExist,
 ]
 
 export function checkRules(file: Remains<Written>): Finding[] {
@@ -62,7 +65,11 @@ function patternGoesWithDirectory({ artifacts }: Remains<Written>): Finding[] {
   return []
 }
 
-function oneServicePerPath({ services = {} }: Remains<Written>): Finding[] {
+/** On Kubernetes the routes of the cluster say which service gets what. */
+function oneServicePerPath({ services = {}, environments = {} }: Remains<Written>): Finding[] {
+  const written = Object.values(environments)
+  if (written.length > 0 && written.every((environment) => environment && platformOf(environment) === 'kubernetes'))
+    return []
   const pathOf = (service: (typeof services)[string]) =>
     service === undefined || isWrong(service, 'path') ? null : (service.path ?? defaults.service.path)
   return repeated(Object.entries(services), pathOf).map(({ value, first, again }) => ({
@@ -94,6 +101,47 @@ function profileOrWeights(file: Remains<Written>): Finding[] {
       path: [...path, 'canary', 'weights'],
       message: `the profile "${canary?.profile}" has weights of its own; keep either profile or weights`,
     }))
+}
+
+/** An environment with a `kubernetes` block runs there. */
+export function platformOf(environment: { readonly platform?: 'local' | 'kubernetes'; readonly kubernetes?: unknown }) {
+  return environment.platform ?? (environment.kubernetes === undefined ? defaults.environment.platform : 'kubernetes')
+}
+
+/** Keys that belong to the other platform would have no effect, and are no slip to pass over. */
+function localOrKubernetes({ environments = {} }: Remains<Written>): Finding[] {
+  return Object.entries(environments).flatMap(([name, environment]): Finding[] => {
+    if (!environment || isWrong(environment, 'platform') || isWrong(environment, 'kubernetes')) return []
+    if (platformOf(environment) === 'local') {
+      if (environment.kubernetes === undefined) return []
+      return [{ path: ['environments', name, 'kubernetes'], message: 'the environment is local; keep one of the two' }]
+    }
+    if (!environment.listen) return []
+    const message = 'only local environments listen on this machine; a cluster has its own way in'
+    return [{ path: ['environments', name, 'listen'], message }]
+  })
+}
+
+function localServicesStart({ services = {}, environments = {} }: Remains<Written>): Finding[] {
+  const local = Object.entries(environments).find(([, one]) => one && platformOf(one) === 'local')
+  if (!local) return []
+  return Object.entries(services)
+    .filter(([, service]) => service && service.start === undefined && !isWrong(service, 'start'))
+    .map(([name]) => ({
+      path: ['services', name, 'start'],
+      message: `missing; a shell command is needed here, as the environment ${local[0]} is local`,
+    }))
+}
+
+function singleServicesExist({ services = {}, environments = {} }: Remains<Written>): Finding[] {
+  return Object.entries(environments).flatMap(([name, environment]) =>
+    (environment?.kubernetes?.single ?? [])
+      .filter((service) => !Object.hasOwn(services, service))
+      .map((service) => ({
+        path: ['environments', name, 'kubernetes', 'single'],
+        message: `no service is called ${JSON.stringify(service)}; there are ${Object.keys(services).join(', ')}`,
+      })),
+  )
 }
 
 function isWrong<T extends object>(mapping: T, key: keyof T): boolean {

@@ -2,7 +2,14 @@
 // rules about several keys stand in `rules.ts`. Descriptions are what editors show on hover and what
 // docs/reference/configuration.md is made from.
 import type { z } from 'zod'
-import { type hookNames, profileNames, sharedFaultPolicies, triggerModes } from './config.ts'
+import {
+  clusterLayouts,
+  type hookNames,
+  profileNames,
+  sharedFaultPolicies,
+  trafficWays,
+  triggerModes,
+} from './config.ts'
 import { defaults } from './defaults.ts'
 import {
   anyText,
@@ -111,9 +118,26 @@ const service = mapping({
     defaults.service.directory,
   ),
   build: optional(command, 'Shell command that makes a version ready to run, once per version.'),
-  start: required(
+  start: optional(
     command,
-    'Shell command that runs one replica in the foreground. It listens on `127.0.0.1` at the port in the environment variable `PORT` and ends itself on SIGTERM.',
+    'Shell command that runs one replica in the foreground. It listens on `127.0.0.1` at the port in the environment variable `PORT` and ends itself on SIGTERM. Needed where an environment is `local`.',
+  ),
+  image: optional(
+    text(
+      'the name of an image without registry and tag, such as backend',
+      /^[a-z0-9]+([._-][a-z0-9]+)*(\/[a-z0-9]+([._-][a-z0-9]+)*)*$/,
+    ),
+    'On Kubernetes: name of the image below the registry; its tag is the version. Default: the name of the service.',
+  ),
+  port: optional(
+    whole('a port', 1, 65_535),
+    'On Kubernetes: port of the container that answers requests, health checks and metrics.',
+    defaults.service.port,
+  ),
+  metrics: optional(
+    requestPath,
+    'On Kubernetes: path where each pod offers its counts to Prometheus; the judge reads them there.',
+    defaults.service.metrics,
   ),
   replicas: optional(whole('a number of replicas', 1, 100), 'How many run in each slot.', defaults.service.replicas),
   path: optional(
@@ -354,12 +378,71 @@ export const settingsShape = {
   ),
 }
 
+const kubernetesName = (what: string) => text(what, /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/)
+
+const traffic = mapping({
+  by: optional(
+    oneOf(...trafficWays),
+    'What shares the traffic out: `selector` moves the selector of the Service, all at once; `replicas` adds pods of the new version behind the same Service; `httproute`, `virtualservice` and `nginx` set weights. `auto` takes the first of httproute, virtualservice, nginx whose object is there, else `selector` or, for a canary, `replicas`.',
+    defaults.traffic.by,
+  ),
+  name: optional(
+    kubernetesName('the name of an object'),
+    'Name of the HTTPRoute, VirtualService or Ingress. Default: `SERVICE` for an HTTPRoute, `SERVICE-vs`, `SERVICE-ingress`.',
+  ),
+  fronts: optional(
+    list(text('an address such as http://10.0.0.7:8080', /^https?:\/\/[^\s/]+$/)),
+    'Addresses of the gateway at which moodify makes sure that it follows a change. Default: they are looked for.',
+  ),
+  host: optional(
+    text('a host name', /^[a-z0-9.-]+$/),
+    'Host header of the requests to the gateway. Default: the first host of the route.',
+  ),
+  propagationSeconds: optional(
+    seconds({ min: 0 }),
+    'How long a change takes to be everywhere, where nothing can show it.',
+    defaults.traffic.propagationSeconds,
+  ),
+}).meta({ id: 'traffic' })
+
+const kubernetes = mapping({
+  context: optional(text('the name of a context'), 'Context of the kubeconfig. Default: the current one.'),
+  namespace: optional(
+    text('the name of a namespace', /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/),
+    'Namespace of the environment. Default: the name of the application, `-`, and that of the environment.',
+  ),
+  layout: optional(
+    oneOf(...clusterLayouts),
+    '`blue-green` has the Deployments `SERVICE-blue` and `SERVICE-green`, `single` has `SERVICE-deployment`; both have `SERVICE-canary`.',
+    defaults.kubernetes.layout,
+  ),
+  single: optional(
+    list(text('the name of a service')),
+    'Services that have the layout `single` although the others have `blue-green`.',
+  ),
+  manifests: optional(
+    text('a folder'),
+    'Folder with the manifests. Relative paths start at the folder of this file.',
+    defaults.kubernetes.manifests,
+  ),
+  registry: optional(
+    text('a registry such as registry.example.com/team', /^[\w.-]+(:\d+)?(\/[\w.-]+)*$/),
+    'Registry of the images, `${IMAGE_REGISTRY}` of the manifests. Default: the variable IMAGE_REGISTRY, else that of the image which runs.',
+  ),
+  traffic: optional(
+    oneOf(...trafficWays).or(traffic),
+    'What shares the traffic out: one word, or a mapping.',
+    defaults.traffic.by,
+  ),
+}).meta({ id: 'kubernetes' })
+
 const environment = mapping({
   platform: optional(
     platform(),
-    'Where it runs. This version of moodify has `local`: processes on this machine.',
+    'Where it runs: `local` is processes on this machine, `kubernetes` a cluster. A block of that name says so too.',
     defaults.environment.platform,
   ),
+  kubernetes: optional(kubernetes, 'The cluster that it runs on.'),
   listen: optional(
     whole('a port', 0, 65_535),
     'TCP port of the front on 127.0.0.1. `0` takes a free one and keeps it.',

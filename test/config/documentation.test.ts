@@ -72,7 +72,7 @@ describe('reference', () => {
   test('config: the reference says type, default and where a mapping may stand', () => {
     const { keepSeconds } = fileSchema.shape
     expect(reference).toContain(`| \`keepSeconds\` | number, 0 to 1728000 | \`600\` | ${keepSeconds.description} |`)
-    expect(reference).toContain('| `start` | text | required |')
+    expect(reference).toContain('| `request` | text | required |')
     expect(reference).toContain('At `canary`, `environments.NAME.canary`.')
   })
 })

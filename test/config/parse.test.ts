@@ -49,7 +49,13 @@ describe('defaults', () => {
       notify: null,
       hooks: {},
     })
-    expect(environment).toEqual({ name: 'production', platform: 'local', listen: 0, strategy: 'blue-green' })
+    expect(environment).toEqual({
+      name: 'production',
+      platform: 'local',
+      listen: 0,
+      kubernetes: null,
+      strategy: 'blue-green',
+    })
     expect(artifacts).toEqual({ from: 'git', keep: 5 })
     expect(defaultEnvironment).toBe('production')
   })
@@ -62,6 +68,7 @@ describe('defaults', () => {
         directory: '.',
         build: null,
         start: 'node server.mjs',
+        container: { image: 'web', port: 8000, metricsPath: '/metrics' },
         replicas: 3,
         path: '/',
         stripPath: false,
@@ -92,6 +99,7 @@ describe('a file that sets everything', () => {
       directory: 'backend',
       build: 'npm ci',
       start: 'node server.mjs',
+      container: { image: 'backend', port: 8000, metricsPath: '/metrics' },
       replicas: 2,
       path: '/api',
       stripPath: true,
@@ -231,5 +239,53 @@ environments: { production: {} }
 
   test('config: a text above 1 MiB is refused unread', () => {
     expect(problemsOf(`# ${'x'.repeat(1024 * 1024)}`)).toEqual([': the file is larger than 1 MiB'])
+  })
+})
+
+describe('Kubernetes', () => {
+  const file = (environment: string, services = 'backend: {}, frontend: {}') =>
+    `name: moodify\nservices: { ${services} }\nenvironments: { production: { ${environment} } }\n`
+
+  test('config: a block kubernetes is enough, and services need no command there', () => {
+    const { environments, services } = configOf(file('kubernetes: {}'))
+    expect(environments['production']).toMatchObject({
+      platform: 'kubernetes',
+      kubernetes: {
+        context: null,
+        namespace: 'moodify-production',
+        layouts: { backend: 'blue-green', frontend: 'blue-green' },
+        manifests: '/project/kubernetes',
+        registry: null,
+        traffic: { by: 'auto', name: null, fronts: [], host: null, propagationMs: 2000 },
+      },
+    })
+    expect(services[0]?.container).toEqual({ image: 'backend', port: 8000, metricsPath: '/metrics' })
+  })
+
+  test('config: everything about the cluster can be said', () => {
+    const traffic = 'traffic: { by: httproute, name: shop, fronts: ["http://10.0.0.7:80"], propagationSeconds: 5 }'
+    const block = `kubernetes: { context: eu, namespace: shop, single: [frontend], registry: r.example/x, ${traffic} }`
+    expect(configOf(file(block)).environments['production']?.kubernetes).toEqual({
+      context: 'eu',
+      namespace: 'shop',
+      layouts: { backend: 'blue-green', frontend: 'single' },
+      manifests: '/project/kubernetes',
+      registry: 'r.example/x',
+      traffic: { by: 'httproute', name: 'shop', fronts: ['http://10.0.0.7:80'], host: null, propagationMs: 5000 },
+    })
+  })
+
+  test('config: what belongs to one platform is a problem on the other', () => {
+    expect(problemsOf(file('platform: local, kubernetes: {}', 'backend: { start: x }'))).toEqual([
+      'environments.production.kubernetes: the environment is local; keep one of the two',
+    ])
+    expect(problemsOf(file('listen: 80, kubernetes: { single: [web] }'))).toEqual([
+      'environments.production.listen: only local environments listen on this machine; a cluster has its own way in',
+      'environments.production.kubernetes.single: no service is called "web"; there are backend, frontend',
+    ])
+    expect(problemsOf(file('kubernetes: { traffic: istio }'))).toEqual([
+      expect.stringContaining('environments.production.kubernetes.traffic: expected one of auto, selector'),
+    ])
+    expect(problemsOf(file('strategy: canary'))[0]).toContain('services.backend.start: missing')
   })
 })

@@ -27,7 +27,7 @@ services:
     path: /
     start: ""
 environments:
-  production: { platform: kubernetes, listen: 8080, strategy: bluegreen }
+  production: { platform: docker, listen: 8080, strategy: bluegreen }
   staging:
     listen: 8080
     canary: { profile: staged, weights: [10, 100] }
@@ -51,8 +51,8 @@ notify: { webhook: ftp://x }
     moodify.yaml:13:3  services.Frontend: expected a name of lower-case letters, digits and -, at most 31, found "Frontend"
     moodify.yaml:14:5  services.Frontend.path: the services "backend" and "Frontend" both have the path /; each needs its own
     moodify.yaml:15:5  services.Frontend.start: expected a shell command, found the text ""
-    moodify.yaml:17:17  environments.production.platform: expected a platform that this version of moodify has, which is local, found the text "kubernetes"
-    moodify.yaml:17:53  environments.production.strategy: expected one of blue-green, canary, rolling, found the text "bluegreen"; did you mean "blue-green"?
+    moodify.yaml:17:17  environments.production.platform: expected a platform that this version of moodify has, which are local and kubernetes, found the text "docker"
+    moodify.yaml:17:49  environments.production.strategy: expected one of blue-green, canary, rolling, found the text "bluegreen"; did you mean "blue-green"?
     moodify.yaml:19:5  environments.staging.listen: the environments "production" and "staging" both listen on port 8080; each needs its own
     moodify.yaml:20:32  environments.staging.canary.weights: the profile "staged" has weights of its own; keep either profile or weights
     moodify.yaml:22:3  canary.weights: expected rising percentages that end with 100, found 25, 10, 50

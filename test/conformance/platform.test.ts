@@ -102,6 +102,7 @@ async function embeddedSubject(): Promise<PlatformSubject> {
         directory: '.',
         build: behaviour === 'buildFails' ? 'exit 3' : 'echo built >built',
         start: `${process.execPath} service.mjs`,
+        container: { image: 'backend', port: 8000, metricsPath: '/metrics' },
         replicas: 1,
         path: '/',
         stripPath: false,

@@ -66,6 +66,7 @@ function service(change: Partial<ServiceConfig> = {}): ServiceConfig {
     directory: 'app',
     build: null,
     start: 'node server.mjs',
+    container: { image: 'backend', port: 8000, metricsPath: '/metrics' },
     replicas: 1,
     path: '/',
     stripPath: false,

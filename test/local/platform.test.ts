@@ -31,6 +31,7 @@ async function adapter(platform: TestPlatform) {
       name: SERVICE,
       directory: '.',
       build: 'echo built >built',
+      container: { image: 'backend', port: 8000, metricsPath: '/metrics' },
       replicas: 1,
       path: '/',
       stripPath: false,
