@@ -30,6 +30,8 @@ export interface FrontTable {
     readonly stripPath: boolean
     /** After a replica or slot has left the rotation: streams and WebSockets are cut (1001) this much later. */
     readonly drainMs: number
+    /** Users stay with a version and a replica by this cookie; null and left out: each request is assigned anew. */
+    readonly affinity?: { readonly cookie: string; readonly maxAgeSeconds: number | null } | null
   }[]
 }
 

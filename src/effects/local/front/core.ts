@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { newTicket, setCookie, ticketIn } from './affinity.ts'
 import type { Replica, Rotation, Service } from './rotation.ts'
 import type { Upstreams } from './upstream.ts'
 
@@ -81,9 +82,29 @@ export function answerError(core: Core, response: ServerResponse, name: Platform
   response.end(body)
 }
 
+export interface Session {
+  readonly ticket: string
+  /** The header that gives the ticket to who has none; null for who has one. */
+  readonly setCookie: string | null
+}
+
+/** Null where sessions mean nothing: the service has no affinity, or the request is pinned to a slot. */
+export function sessionOf(service: Service, request: IncomingMessage, pin: string | null): Session | null {
+  const affinity = service.route?.affinity
+  if (!affinity || pin !== null) return null
+  const known = ticketIn(request.headers.cookie, affinity)
+  if (known !== null) return { ticket: known, setCookie: null }
+  const ticket = newTicket()
+  return { ticket, setCookie: setCookie(ticket, affinity, 'encrypted' in request.socket) }
+}
+
 /** The replica for a new request, or the error to answer with. */
-export function chooseReplica({ rotation }: Core, service: Service, pin: string | null): Replica | PlatformErrorName {
-  if (pin === null) return rotation.pick(service) ?? 'no-endpoints'
+export function chooseReplica(
+  { rotation }: Core,
+  service: Service,
+  { pin, session }: { pin: string | null; session: Session | null },
+): Replica | PlatformErrorName {
+  if (pin === null) return rotation.pick(service, session?.ticket ?? null) ?? 'no-endpoints'
   const slot = service.slots.get(pin)
   return (slot && rotation.pickIn(slot)) ?? 'unknown-slot'
 }

@@ -4,7 +4,7 @@
 // replaced by another without any risk. After that a request is only sent again if it may be, and if no byte of an
 // answer has come.
 import type { ClientRequest, IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http'
-import { answerError, type Core, chooseReplica, type PlatformErrorName } from './core.ts'
+import { answerError, type Core, chooseReplica, type PlatformErrorName, sessionOf } from './core.ts'
 import { BadRequest, backwardHead, type ForwardHead, forwardHead, stripPrefix } from './headers.ts'
 import type { Exchange } from './in-flight.ts'
 import type { Replica, Service } from './rotation.ts'
@@ -41,9 +41,11 @@ function answer(core: Core, request: IncomingMessage, response: ServerResponse, 
     answerError(core, response, 'no-service')
     return
   }
-  const chosen = chooseReplica(core, service, head.pin)
+  const session = sessionOf(service, request, head.pin)
+  const chosen = chooseReplica(core, service, { pin: head.pin, session })
+  const cookie = session?.setCookie ?? null
   if (typeof chosen === 'string') answerError(core, response, chosen)
-  else new Proxied(core, { request, response, head, service, expectsContinue }).start(chosen)
+  else new Proxied(core, { request, response, head, service, expectsContinue, cookie }).start(chosen)
 }
 
 interface Parts {
@@ -52,6 +54,8 @@ interface Parts {
   readonly head: ForwardHead
   readonly service: Service
   readonly expectsContinue: boolean
+  /** To be set with the answer. */
+  readonly cookie: string | null
 }
 
 class Proxied implements Exchange {
@@ -188,7 +192,7 @@ class Proxied implements Exchange {
   }
 
   private sendBack(answer: IncomingMessage, connection: Connection): void {
-    const { response } = this.parts
+    const { response, cookie } = this.parts
     if (response.headersSent) {
       this.upstream?.destroy()
       return
@@ -199,6 +203,7 @@ class Proxied implements Exchange {
       return
     }
     if (keepAliveMs !== null) connection.keepMs = keepAliveMs / 2
+    if (cookie !== null) headers.push('set-cookie', cookie)
     if (this.core.stopping) headers.push('connection', 'close')
     try {
       response.writeHead(answer.statusCode!, answer.statusMessage, headers)
@@ -269,6 +274,7 @@ function unseenSince({ used, socket }: Connection): () => boolean {
  */
 function forward(source: IncomingMessage, sink: OutgoingMessage, length = Number.NaN): void {
   let whole = false
+  let waits = false
   source.on('data', (chunk: Buffer) => {
     if (chunk.length === length) {
       whole = true
@@ -278,9 +284,11 @@ function forward(source: IncomingMessage, sink: OutgoingMessage, length = Number
     // A sink that has gone takes nothing: the rest is read and dropped, so that the sender sees its answer.
     if (sink.destroyed || sink.write(chunk)) return
     source.pause()
+    if (waits) return
+    waits = true
     const resume = () => source.resume()
-    sink.once('drain', resume)
-    sink.once('close', resume)
+    sink.on('drain', resume)
+    sink.on('close', resume)
   })
   source.on('end', () => {
     if (whole || sink.destroyed) return

@@ -5,6 +5,7 @@
 // what makes the drain rule (domain/drain.ts) safe to apply to these facts.
 import type { ServiceName, Shares, SlotName } from '../../../domain/names.ts'
 import type { Endpoint, FrontReplica, FrontStatus, FrontTable } from '../protocol.ts'
+import { placeOf, rankFor } from './affinity.ts'
 import { CellLog, KEEP_SECONDS, lastWholeSecond, ReplicaCounts } from './counters.ts'
 import { InFlight } from './in-flight.ts'
 
@@ -53,6 +54,8 @@ const KEEP_LEFT_MS = KEEP_SECONDS * 1000
 const REST_MS = 1000
 /** More than can be in flight: a replica that rests is taken only when all do. */
 const RESTING = 1e9
+/** More than any rank. */
+const RESTING_RANK = 2 ** 33
 
 export class Rotation {
   readonly services = new Map<ServiceName, Service>()
@@ -105,15 +108,32 @@ export class Rotation {
     return null
   }
 
-  /** A slot at random by share, and in it one of the replicas with the fewest in flight. */
-  pick(service: Service): Replica | null {
+  /**
+   * A slot at random by share, and in it one of the replicas with the fewest in flight.
+   *
+   * @param ticket  that of a session: it says both, for as long as shares and replicas stay
+   */
+  pick(service: Service, ticket: string | null = null): Replica | null {
     const { choices } = service
     const last = choices.at(-1)
     if (!last) return null
-    if (choices.length === 1) return this.pickIn(last.slot)
-    const point = this.random() * last.upTo
+    if (choices.length === 1 && ticket === null) return this.pickIn(last.slot)
+    const point = (ticket === null ? this.random() : placeOf(ticket)) * last.upTo
     const choice = choices.find(({ upTo }) => point < upTo) ?? last
-    return this.pickIn(choice.slot)
+    return ticket === null ? this.pickIn(choice.slot) : this.pickFor(ticket, choice.slot)
+  }
+
+  private pickFor(ticket: string, slot: Slot): Replica | null {
+    const nowMs = this.now()
+    let best: Replica | null = null
+    let highest = Number.NEGATIVE_INFINITY
+    for (const replica of slot.listed) {
+      const rank = rankFor(ticket, replica.id) - (replica.restsUntilMs > nowMs ? RESTING_RANK : 0)
+      if (rank <= highest) continue
+      best = replica
+      highest = rank
+    }
+    return best
   }
 
   pickIn(slot: Slot, except?: Replica): Replica | null {
@@ -273,7 +293,8 @@ export class Rotation {
     const nowMs = this.now()
     let upTo = 0
     const choices: { slot: Slot; upTo: number }[] = []
-    for (const slot of service.slots.values()) {
+    // In the same order everywhere: a place among all users means the same version in each front.
+    for (const slot of [...service.slots.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const inRotation = slot.share > 0 && service.route !== null
       slot.outSinceMs = inRotation ? null : (slot.outSinceMs ?? nowMs)
       for (const replica of slot.listed) replica.outSinceMs = inRotation ? null : (replica.outSinceMs ?? nowMs)

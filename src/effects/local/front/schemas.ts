@@ -12,6 +12,12 @@ export const tableSchema = z.object({
         path: z.string().regex(/^\/[^?#]*$/, 'is not a path'),
         stripPath: z.boolean(),
         drainMs: z.number().min(0),
+        affinity: z
+          .object({
+            cookie: z.string().regex(/^[\w.-]+$/, 'is not a name'),
+            maxAgeSeconds: z.number().min(1).nullable(),
+          })
+          .nullish(),
       }),
     )
     .refine((services) => isUnique(services.map((service) => service.name)), 'two services have the same name')

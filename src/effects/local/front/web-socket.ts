@@ -5,7 +5,15 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { STATUS_CODES } from '../http.ts'
-import { type Core, chooseReplica, ERROR_HEADER, errorBody, type PlatformErrorName, platformErrors } from './core.ts'
+import {
+  type Core,
+  chooseReplica,
+  ERROR_HEADER,
+  errorBody,
+  type PlatformErrorName,
+  platformErrors,
+  sessionOf,
+} from './core.ts'
 import { FrameBorders } from './frame-borders.ts'
 import { BadRequest, backwardHead, type ForwardHead, forwardHead, stripPrefix } from './headers.ts'
 import type { Exchange } from './in-flight.ts'
@@ -39,9 +47,11 @@ function answer(core: Core, request: IncomingMessage, client: Socket, early: Buf
     refuse(core, client, 'no-service')
     return
   }
-  const chosen = chooseReplica(core, service, head.pin)
+  const session = sessionOf(service, request, head.pin)
+  const chosen = chooseReplica(core, service, { pin: head.pin, session })
+  const cookie = session?.setCookie ?? null
   if (typeof chosen === 'string') refuse(core, client, chosen)
-  else new WebSocketSession(core, { request, client, early, head, service }).start(chosen)
+  else new WebSocketSession(core, { client, early, head, service, cookie }).start(chosen)
 }
 
 /** The listener for `connect`. */
@@ -76,12 +86,13 @@ function writeHead(client: Socket, status: number, message: string, headers: rea
 }
 
 interface Parts {
-  readonly request: IncomingMessage
   readonly client: Socket
   /** What the client sent right after the handshake. */
   readonly early: Buffer
   readonly head: ForwardHead
   readonly service: Service
+  /** To be set with the answer. */
+  readonly cookie: string | null
 }
 
 class WebSocketSession implements Exchange {
@@ -179,7 +190,7 @@ class WebSocketSession implements Exchange {
     }
     this.answered = true
     this.count(false)
-    writeHead(client, 101, answer.statusMessage!, [...backwardHead(answer).headers, ...UPGRADE])
+    writeHead(client, 101, answer.statusMessage!, [...backwardHead(answer).headers, ...this.cookie(), ...UPGRADE])
     service.on('close', () => client.destroySoon())
     service.on('data', (chunk: Buffer) => {
       if (this.toClient(chunk)) return
@@ -208,6 +219,11 @@ class WebSocketSession implements Exchange {
     this.parts.client.write(GOING_AWAY)
   }
 
+  private cookie(): string[] {
+    const { cookie } = this.parts
+    return cookie === null ? [] : ['set-cookie', cookie]
+  }
+
   /** The service did not accept the handshake: its answer is passed on, and the connection ends with it. */
   private passRefusal(answer: IncomingMessage): void {
     const { client } = this.parts
@@ -216,6 +232,7 @@ class WebSocketSession implements Exchange {
     this.count(answer.statusCode! >= 500)
     writeHead(client, answer.statusCode!, answer.statusMessage!, [
       ...backwardHead(answer).headers,
+      ...this.cookie(),
       'connection',
       'close',
     ])

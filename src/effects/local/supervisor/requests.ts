@@ -26,7 +26,15 @@ const run = z.object({
   memoryLimitMb: z.number().positive().nullable(),
 })
 const table = z.object({
-  services: z.array(z.object({ name, path: z.string(), stripPath: z.boolean(), drainMs: count })),
+  services: z.array(
+    z.object({
+      name,
+      path: z.string(),
+      stripPath: z.boolean(),
+      drainMs: count,
+      affinity: z.object({ cookie: z.string(), maxAgeSeconds: z.number().positive().nullable() }).nullish(),
+    }),
+  ),
 })
 const slotWrite = z.object({ environment: name, service: name, slot: name, epoch: count })
 
