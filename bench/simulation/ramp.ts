@@ -30,6 +30,9 @@ interface Scenario {
   readonly spread?: number
   /** Whether a new replica starts at ten times the error rate and slowness. */
   readonly cold?: boolean
+  /** Chance per replica and second, whatever its load, that all of its requests fail, or that one does. */
+  readonly stalls?: number
+  readonly hitches?: number
   readonly weather: (second: number, luck: Luck) => Weather
 }
 
@@ -45,8 +48,14 @@ const calm: Weather = { requestsPerSecond: 50, rate: RATE }
 const STAGE_SECONDS = 300
 const STAGES = [10, 25, 50, 100] as const
 const TICK_SECONDS = 5
-const STABLE_REPLICAS = 9
 const COLD_SECONDS = 10
+
+/** Replicas of stable, and of the canary at a weight in percent. */
+export const layouts = {
+  'as many as its share, beside 9': { stable: 9, canaryAt: (weight: number) => Math.ceil(weight / 10) },
+  '3 beside 3': { stable: 3, canaryAt: () => 3 },
+} as const
+export type LayoutName = keyof typeof layouts
 
 export const scenarios = {
   'ideal traffic': { promised: 0.01, weather: () => calm },
@@ -69,10 +78,16 @@ export const scenarios = {
   'clustered errors, 3 at once': { promised: 0.02, cluster: 3, weather: () => calm },
   'pod effects, ±30 %': { promised: 0.02, spread: 0.3, weather: () => calm },
   'cold starts, 10×': { promised: 0.02, cold: true, weather: () => calm },
+  'replicas stall for a second, one in 1000': { promised: 0.02, stalls: 0.001, weather: () => ({ ...calm, rate: 0 }) },
   // Harder than what is promised, to know where it ends.
   'clustered errors at 2 %': { promised: null, cluster: 3, weather: () => ({ ...calm, rate: 0.02 }) },
   'pod effects, ±30 %, at 0.5 %': { promised: null, spread: 0.3, weather: () => ({ ...calm, rate: 0.005 }) },
   'cold starts, 10×, at 0.5 %': { promised: null, cold: true, weather: () => ({ ...calm, rate: 0.005 }) },
+  'one request of a replica fails, whatever its load': {
+    promised: null,
+    hitches: 0.005,
+    weather: () => ({ ...calm, rate: 0 }),
+  },
 } as const satisfies Record<string, Scenario>
 export type ScenarioName = keyof typeof scenarios
 
@@ -91,6 +106,7 @@ export interface RampResult {
 export interface RampOptions {
   readonly trials: number
   readonly seed: number
+  readonly layout?: LayoutName
   readonly judge?: Judge
   readonly triggers?: Partial<Triggers>
 }
@@ -124,17 +140,18 @@ const defaults: Triggers = {
   windowMs: 60_000,
 }
 
-function ramp(scenario: Scenario, chance: Chance, { judge = sequentialJudge, triggers = {} }: RampOptions) {
+function ramp(scenario: Scenario, chance: Chance, options: RampOptions) {
+  const { judge = sequentialJudge, triggers = {}, layout = 'as many as its share, beside 9' } = options
+  const { stable: stableReplicas, canaryAt } = layouts[layout]
   const luck = luckOf(chance)
   const factor = () => Math.exp((scenario.spread ?? 0) * normal(chance))
-  const stable = Array.from({ length: STABLE_REPLICAS }, (_, at) => replica(`stable-${at}`, false, factor(), -1e9))
+  const stable = Array.from({ length: stableReplicas }, (_, at) => replica(`stable-${at}`, false, factor(), -1e9))
   const canary: Replica[] = []
   let state: JudgeState | null = null
   let healthyStages = 0
   for (const [index, weight] of STAGES.entries()) {
     const startedAt = index * STAGE_SECONDS
-    while (canary.length < Math.ceil(weight / 10))
-      canary.push(replica(`canary-${canary.length}`, true, factor(), startedAt))
+    while (canary.length < canaryAt(weight)) canary.push(replica(`canary-${canary.length}`, true, factor(), startedAt))
     const question = questionOf(index, weight, { ...defaults, ...triggers })
     state = judge.start(question, state)
     const arms = { canary, stable: weight < 100 ? stable : [], weight: weight / 100 }
@@ -206,9 +223,15 @@ function cellOf(one: Replica, second: number, chance: Chance, scenario: Scenario
     replica: one.name,
     second,
     requests,
-    failures: Math.min(requests, events * cluster),
+    failures: Math.min(requests, events * cluster + ofReplica(chance, scenario, requests)),
     latency,
   }
+}
+
+/** Requests that fail because of their replica, not because of what they ask for. */
+function ofReplica(chance: Chance, { stalls = 0, hitches = 0 }: Scenario, requests: number): number {
+  if (stalls > 0 && chance() < stalls) return requests
+  return hitches > 0 && chance() < hitches ? 1 : 0
 }
 
 /** Source: Box and Muller. */

@@ -5,7 +5,7 @@ import type { Judge, Question } from '../../src/analysis/judge.ts'
 import { judgeByMode } from '../../src/analysis/judges.ts'
 import type { TriggerMode, Triggers } from '../../src/config/config.ts'
 import { type Cell, type Counts, LATENCY_BUCKETS, latencyBucket } from '../../src/domain/counts.ts'
-import { emptySlot } from '../../src/domain/snapshot.ts'
+import { emptySlot, type SlotFacts } from '../../src/domain/snapshot.ts'
 import { binomial, type Chance, chanceFrom, poisson } from './chance.ts'
 
 /** Shares of the requests; what is left of them takes 40 ms or, a tenth, 200 ms. */
@@ -106,18 +106,32 @@ export function secondsToRollback(options: RunOptions): number | null {
       ...serve(chance, { arm: 'candidate', strategy, second, behaviour: nowOf(candidate), late: late.candidate }),
       ...serve(chance, { arm: 'stable', strategy, second, behaviour: nowOf(stable), late: late.stable }),
     ]
-    const answer = judge.tick(state, { elapsedMs: (second + 1) * 1000, cells, candidate: emptySlot, hasData: true })
+    const slot = slotAt(strategy, second)
+    const answer = judge.tick(state, { elapsedMs: (second + 1) * 1000, cells, candidate: slot, hasData: true })
     if (answer.verdict.kind === 'unhealthy') return second + 1
     state = answer.state
   }
   return null
 }
 
-function questionOf({ hasControl, stages, weightPercent }: Strategy, mode: TriggerMode, before: Counts): Question {
+/** In a roll both versions are in one slot. */
+const oldSlot = ({ weightPercent }: Strategy) => (weightPercent === undefined ? 'green' : 'blue')
+
+function slotAt(strategy: Strategy, second: number): SlotFacts {
+  if (oldSlot(strategy) !== 'green') return emptySlot
+  const well = { running: true, ready: true, restarts: 0, crashLooping: false, failingHealth: false, ending: false }
+  const replicas = (count: number, revision: string) =>
+    Array.from({ length: count }, (_, at) => ({ id: `${revision}-${at}`, revision, ...well, startedAgoMs: 60_000 }))
+  const all = [...replicas(strategy.replicas(second), 'new'), ...replicas(strategy.oldReplicas(second), 'old')]
+  return { desiredRevision: 'new', desiredReplicas: REPLICAS, replicas: all }
+}
+
+function questionOf(strategy: Strategy, mode: TriggerMode, before: Counts): Question {
+  const { hasControl, stages, weightPercent } = strategy
   return {
     triggers: { ...triggers, mode },
     candidate: { slot: 'green', revision: 'new' },
-    control: hasControl ? { slot: 'blue', revision: 'old' } : null,
+    control: hasControl ? { slot: oldSlot(strategy), revision: 'old' } : null,
     monitorMs: MONITOR_SECONDS * 1000,
     stage: { index: 0, count: stages },
     before,
@@ -153,7 +167,7 @@ function serve(chance: Chance, { arm, strategy, second, behaviour, late }: Servi
     late.delete(key(second))
     const requests = sent - slow + ended
     return {
-      slot: isNew ? 'green' : 'blue',
+      slot: isNew ? 'green' : oldSlot(strategy),
       revision: isNew ? 'new' : 'old',
       replica: `${arm}-${at}`,
       second,

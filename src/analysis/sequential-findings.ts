@@ -126,10 +126,11 @@ function besideInWords(canary: Tally, stable: Tally, did: string): string {
 }
 
 /** The test against what the version before it did, where nothing runs beside it. */
-export function worseThanBefore({ question, stage, limits, alpha, release }: SequentialState): Finding | null {
-  if (limits.before === null) return null
-  const evidence = logExcess(stage.beforeAfter, limits.before, leastEvents(question))
-  if (!isReached(evidence, alpha.stage.errorRate)) return null
+export function worseThanBefore(state: SequentialState): Finding | null {
+  const { stage, limits, release } = state
+  if (!stage.isAlone || limits.before === null) return null
+  const evidence = logExcess(stage.beforeAfter, limits.before, leastEvents(state))
+  if (!isReached(evidence, alphaAlone(state))) return null
   const seen = bestBet(stage.beforeAfter, limits.before)
   const before = percentInWords(release.before.bad, release.before.units)
   return {
@@ -139,6 +140,13 @@ export function worseThanBefore({ question, stage, limits, alpha, release }: Seq
     beside: release.before,
     limit: limits.before,
   }
+}
+
+/** What a comparison before it has left of the stage's, once it has ended. */
+export function alphaAlone({ question, stage, alpha }: SequentialState): number {
+  if (!question.control) return alpha.stage.errorRate
+  const { boundary, warmUp } = errorRateTests(alpha.stage.errorRate)
+  return boundary + warmUp - stage.boundary.spent - stage.coldBoundary.spent
 }
 
 export function deadNow({ release, limits }: SequentialState): Finding | null {
@@ -156,9 +164,10 @@ export function deadNow({ release, limits }: SequentialState): Finding | null {
 }
 
 /** The limits of the runbook, as tests. */
-export function limitBroken({ question, release, limits, alpha }: SequentialState): Finding | null {
+export function limitBroken(state: SequentialState): Finding | null {
+  const { release, limits, alpha } = state
   const { guardrails } = release
-  const least = leastEvents(question)
+  const least = leastEvents(state)
   const errors = limits.errorRate === null ? 0 : logExcess(guardrails.errors, limits.errorRate, least)
   const slow = logExcess(guardrails.slow, SLOW_LIMIT, least)
   if (!isReached(averageEvidence([errors, slow]), alpha.guardrails)) return null

@@ -1,11 +1,12 @@
 // Takes in what was counted: every statistic learns from every stratum, in the order in which it happened.
 import { addCounts, type Counts, noCounts, slowerThan } from '../domain/counts.ts'
+import type { SlotFacts } from '../domain/snapshot.ts'
 import { betAgainst } from './absolute-guardrail.ts'
 import { errorRateTests } from './alpha-budget.ts'
 import { addTallies, nothing, type Tally } from './comparison.ts'
 import { spendOn } from './conditional-boundary.ts'
 import { addSecond } from './dead-man.ts'
-import type { JudgeTick } from './judge.ts'
+import type { JudgeTick, Question } from './judge.ts'
 import { chooseEdges } from './latency-edges.ts'
 import { learnRatio } from './ratio-bounds.ts'
 import { betOn, noEvidence } from './relative-evidence.ts'
@@ -26,14 +27,27 @@ const ENOUGH_FOR_EDGES = 500
 const MOST_METRICS = 20
 
 export function takeIn(state: SequentialState, tick: JudgeTick): SequentialState {
-  const { cut, strata } = cutIntoStrata(state.release.cut, tick, state.question, state.limits.warmUpMs)
-  const learnt = strata.reduce(learn, { ...state, release: { ...state.release, cut } })
+  const isAlone = state.stage.isAlone || isNothingBeside(state.question, tick.candidate)
+  const rules = { warmUpMs: state.limits.warmUpMs, isAlone }
+  const { cut, strata } = cutIntoStrata(state.release.cut, tick, state.question, rules)
+  const learnt = strata.reduce(learn, {
+    ...state,
+    stage: { ...state.stage, isAlone },
+    release: { ...state.release, cut },
+  })
   // Their source knows no replicas, so the whole stage warms up at once.
   return tick.metrics && tick.elapsedMs > state.limits.warmUpMs ? learnMetrics(learnt, tick.metrics) : learnt
 }
 
+/** In a roll the old version is the control until its last replica is on its way out. */
+function isNothingBeside({ candidate, control }: Question, { replicas }: SlotFacts): boolean {
+  if (!control) return true
+  if (control.slot !== candidate.slot || replicas.length === 0) return false
+  return !replicas.some(({ revision, ending }) => revision === control.revision && !ending)
+}
+
 function learn(state: SequentialState, stratum: Stratum): SequentialState {
-  const compared = state.question.control ? learnComparison(state, stratum) : learnBeforeAfter(state, stratum)
+  const compared = state.stage.isAlone ? learnBeforeAfter(state, stratum) : learnComparison(state, stratum)
   const { stage, release, limits } = compared
   const { canary, warmCanary, stable } = stratum
   const slow = (counts: Counts) => slowerThan(counts, limits.slowMs)
@@ -67,9 +81,9 @@ function learnComparison(state: SequentialState, { warm, cold, slower, warmCanar
     ...state,
     stage: {
       ...stage,
-      boundary: spendOn(stage.boundary, warm, { alpha: tests.boundary, oddsRatio: margin }),
-      coldBoundary: spendOn(stage.coldBoundary, cold, { alpha: tests.warmUp, oddsRatio: WARM_UP_MARGIN }),
-      errors: betOn(stage.errors, warm, margin),
+      boundary: spendOn(stage.boundary, warm.drawn, { alpha: tests.boundary, oddsRatio: margin }),
+      coldBoundary: spendOn(stage.coldBoundary, cold.drawn, { alpha: tests.warmUp, oddsRatio: WARM_UP_MARGIN }),
+      errors: betOn(stage.errors, warm.expected, margin),
       edgesMs,
       latency: (edgesMs ?? []).map((edge, at) => betOn(stage.latency[at] ?? noEvidence, slower(edge), margin)),
       slowAtEdges: (edgesMs ?? []).map((edge, at) => {
@@ -79,8 +93,8 @@ function learnComparison(state: SequentialState, { warm, cold, slower, warmCanar
     },
     release: {
       ...release,
-      errors: betOn(release.errors, warm, margin),
-      ratio: learnRatio(release.ratio, warm),
+      errors: betOn(release.errors, warm.expected, margin),
+      ratio: learnRatio(release.ratio, warm.expected),
     },
   }
 }

@@ -183,7 +183,7 @@ function unhealthy(state: SequentialState, tick: JudgeTick, finding: Finding): V
     rule: finding.rule,
     reason: finding.reason,
     evidence: evidenceOf(state, tick, finding),
-    weakerEvidence: state.question.control === null,
+    weakerEvidence: state.stage.isAlone,
   }
 }
 
@@ -193,7 +193,7 @@ function healthy(state: SequentialState, tick: JudgeTick, reason: string): Verdi
     rule: 'none',
     reason,
     evidence: evidenceOf(state, tick),
-    weakerEvidence: state.question.control === null,
+    weakerEvidence: state.stage.isAlone,
   }
 }
 
@@ -208,14 +208,14 @@ function unknown(
     rule,
     ...words,
     evidence: evidenceOf(state, tick),
-    weakerEvidence: state.question.control === null,
+    weakerEvidence: state.stage.isAlone,
   }
 }
 
 function withWarnings(state: SequentialState, tick: JudgeTick, verdict: Verdict): Verdict {
-  const { weightPercent, control } = state.question
+  const { weightPercent } = state.question
   const { canary, stable } = state.stage.requests
-  if (!control || weightPercent === undefined || weightPercent <= 0 || weightPercent >= 100) return verdict
+  if (state.stage.isAlone || weightPercent === undefined || weightPercent <= 0 || weightPercent >= 100) return verdict
   if (tick.elapsedMs < SETTLED_MS || canary + stable === 0) return verdict
   const evidence = logMismatch(canary, stable, weightPercent / 100)
   if (evidence < LOG_MISMATCH) return verdict
@@ -230,7 +230,7 @@ function withWarnings(state: SequentialState, tick: JudgeTick, verdict: Verdict)
 
 /** The numbers of a finding, or those of the error rate. */
 function evidenceOf(state: SequentialState, tick: JudgeTick, finding?: Finding): Evidence {
-  const { question, stage, limits } = state
+  const { stage, limits } = state
   const seen = finding?.seen ?? { units: stage.requests.canary, bad: stage.failures }
   const beside = finding?.beside ?? stage.errorsOf.stable
   const numbers = ({ units, bad }: Tally) => ({ units, bad, share: units === 0 ? 0 : bad / units })
@@ -238,7 +238,7 @@ function evidenceOf(state: SequentialState, tick: JudgeTick, finding?: Finding):
     ...numbers(seen),
     limit: finding?.limit ?? limits.errorRate ?? 1,
     windowMs: tick.elapsedMs,
-    ...(question.control && { control: numbers(beside), comparison: comparisonOf(state) }),
+    ...(!stage.isAlone && { control: numbers(beside), comparison: comparisonOf(state) }),
   }
 }
 

@@ -55,6 +55,8 @@ interface Limits {
 }
 
 interface StageEvidence {
+  /** Nothing receives traffic beside the candidate: from the start, or since the last old replica of a roll went. */
+  readonly isAlone: boolean
   readonly boundary: BoundaryState
   readonly coldBoundary: BoundaryState
   readonly errors: RelativeEvidence
@@ -120,14 +122,14 @@ export function startState(question: Question, previous: SequentialState | null)
     judge: SEQUENTIAL,
     question,
     alpha: { whole, ...wholeReleaseAlpha(whole), stage: taken.stage, left: taken.left },
-    limits: { ...limits, before: control ? null : limitFromBefore(release.before, limits.errorRate ?? 1) },
-    stage: startOfStage,
+    limits: { ...limits, before: limitFromBefore(release.before, limits.errorRate ?? 1) },
+    stage: { ...startOfStage, isAlone: control === null },
     release,
     decided: null,
   }
 }
 
-const startOfStage: StageEvidence = {
+const startOfStage: Omit<StageEvidence, 'isAlone'> = {
   boundary: startOfBoundary,
   coldBoundary: startOfBoundary,
   errors: noEvidence,
@@ -164,12 +166,13 @@ function carriedOn({ stage, release }: SequentialState): ReleaseEvidence {
   }
 }
 
-/** Without a control a fault has to last: in ten different seconds with the default of 5. */
-const ALONE = 2
+/** Without a control events are seconds, and a fault has to last longer than a burst that hits everyone for five. */
+const LEAST_SECONDS_ALONE = 7
 
 /** Bad events apart from each other that a limit takes. */
-export function leastEvents({ control, triggers }: Question): number {
-  return control ? triggers.minBad : ALONE * triggers.minBad
+export function leastEvents({ stage, question }: SequentialState): number {
+  const { minBad } = question.triggers
+  return stage.isAlone ? Math.max(minBad, LEAST_SECONDS_ALONE) : minBad
 }
 
 function limitsOf({ triggers, monitorMs }: Question): Omit<Limits, 'before'> {

@@ -1,7 +1,15 @@
 // What was counted since the last tick, cut into the pieces that statistics take one by one: a second each where the
 // source has cells, the whole tick where it has only sums.
 import { type Cell, type Counts, noCounts, slowerThan } from '../domain/counts.ts'
-import { addLoad, bySecond, type CellLoad, compareCells, compareShares, type Second } from './cells.ts'
+import {
+  addLoad,
+  bySecond,
+  type CellLoad,
+  type ComparedCells,
+  compareCells,
+  compareShares,
+  type Second,
+} from './cells.ts'
 import type { Comparison, Tally } from './comparison.ts'
 import type { JudgeTick, Question } from './judge.ts'
 import { type ReplicaAges, sortByAge } from './warm-up.ts'
@@ -9,8 +17,8 @@ import { isOf } from './window.ts'
 
 export interface Stratum {
   /** Units with an error, of the canary's warm and of its cold replicas, each against all of stable. */
-  readonly warm: Comparison
-  readonly cold: Comparison
+  readonly warm: ComparedCells
+  readonly cold: ComparedCells
   /** Requests of the warm replicas slower than an edge, against stable's. */
   readonly slower: (edgeMs: number) => Comparison
   /** All requests. */
@@ -34,7 +42,7 @@ export function cutIntoStrata(
   state: CutState,
   tick: JudgeTick,
   question: Question,
-  warmUpMs: number,
+  { warmUpMs, isAlone }: { readonly warmUpMs: number; readonly isAlone: boolean },
 ): { readonly cut: CutState; readonly strata: readonly Stratum[] } {
   const { candidate, control } = question
   const armOf = (cell: Cell) => {
@@ -50,7 +58,7 @@ export function cutIntoStrata(
   })
   const sums = tick.sums ? [ofSums(tick.sums, tick.elapsedMs > warmUpMs)] : []
   const all = [...strata, ...sums]
-  return { cut, strata: control ? all : all.map(withMomentsAsEvents) }
+  return { cut, strata: isAlone ? all.map(withMomentsAsEvents) : all }
 }
 
 function ofSecond(
@@ -59,8 +67,8 @@ function ofSecond(
   loads: CutState['loads'],
 ): Stratum {
   return {
-    warm: compareCells({ canary: warm, stable }, hasFailed, loads),
-    cold: compareCells({ canary: cold, stable }, hasFailed, loads),
+    warm: compareCells({ canary: warm, stable }, loads),
+    cold: compareCells({ canary: cold, stable }, loads),
     slower: (edgeMs) => compareShares({ canary: warm, stable }, (cell) => slowerThan(cell, edgeMs)),
     canary: sumOf(canary),
     warmCanary: sumOf(warm),
@@ -78,10 +86,14 @@ function ofSums({ candidate, control }: NonNullable<JudgeTick['sums']>, isWarm: 
     canary: tallyOf(canary, badOf),
     stable: tallyOf(control, badOf),
   })
+  const compareFailures = (canary: Counts): ComparedCells => {
+    const comparison = compare(canary, failuresOf)
+    return { drawn: comparison, expected: comparison }
+  }
   const warmCanary = isWarm ? candidate : noCounts
   return {
-    warm: compare(warmCanary, failuresOf),
-    cold: compare(isWarm ? noCounts : candidate, failuresOf),
+    warm: compareFailures(warmCanary),
+    cold: compareFailures(isWarm ? noCounts : candidate),
     slower: (edgeMs) => compare(warmCanary, (counts) => slowerThan(counts, edgeMs)),
     canary: candidate,
     warmCanary,
@@ -96,10 +108,6 @@ export function tallyOf(counts: Counts, badOf: (counts: Counts) => number): Tall
 
 export function failuresOf({ failures }: Counts): number {
   return failures
-}
-
-function hasFailed(cell: Cell): boolean {
-  return cell.failures > 0
 }
 
 function sumOf(cells: readonly Cell[]): Counts {

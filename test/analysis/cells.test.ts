@@ -1,11 +1,20 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { addLoad, bySecond, compareCells, compareShares, noLoad, tallyRequests } from '../../src/analysis/cells.ts'
+import {
+  addLoad,
+  bySecond,
+  chanceInSample,
+  compareCells,
+  compareShares,
+  noLoad,
+  tallyRequests,
+} from '../../src/analysis/cells.ts'
 import { type Cell, noCounts } from '../../src/domain/counts.ts'
+import { seeded } from './support.ts'
 
 function cell(replica: string, second: number, requests: number, failures = 0): Cell {
   return { slot: 'green', revision: 'new', replica, second, requests, failures, latency: noCounts.latency }
 }
-const failed = (each: Cell) => each.failures > 0
 const loadOf = (cells: readonly Cell[]) => addLoad(noLoad, cells)
 
 describe('cells', () => {
@@ -22,7 +31,7 @@ describe('cells', () => {
     const canary = [cell('a', 1, 10, 10), cell('b', 1, 10)]
     const stable = [cell('s', 1, 10, 3)]
     const loads = { canary: loadOf(canary), stable: loadOf(stable) }
-    expect(compareCells({ canary, stable }, failed, loads)).toEqual({
+    expect(compareCells({ canary, stable }, loads).drawn).toEqual({
       canary: { units: 2, bad: 1 },
       stable: { units: 1, bad: 1 },
     })
@@ -32,14 +41,31 @@ describe('cells', () => {
     const canary = [cell('a', 1, 30), cell('b', 1, 30)]
     const stable = [cell('s', 1, 10), cell('t', 1, 10)]
     const loads = { canary: loadOf(canary), stable: loadOf(stable) }
-    expect(compareCells({ canary, stable }, failed, loads).canary.units).toBe(6)
+    expect(compareCells({ canary, stable }, loads).drawn.canary.units).toBe(6)
     const reversed = { canary: loads.stable, stable: loads.canary }
-    expect(compareCells({ canary: stable, stable: canary }, failed, reversed).canary.units).toBe(2)
+    expect(compareCells({ canary: stable, stable: canary }, reversed).drawn.canary.units).toBe(2)
     const alone = { canary: loads.canary, stable: noLoad }
-    expect(compareCells({ canary, stable: [] }, failed, alone)).toEqual({
+    expect(compareCells({ canary, stable: [] }, alone).drawn).toEqual({
       canary: { units: 2, bad: 0 },
       stable: { units: 0, bad: 0 },
     })
+  })
+
+  test('of stable with more requests than the canary’s count as bad as often as a sample of that size would be', () => {
+    const canary = [cell('a', 1, 5)]
+    const stable = Array.from({ length: 4000 }, (_, at) => cell(`s${at}`, 1, 45, at % 2))
+    const loads = { canary: loadOf(canary), stable: loadOf(stable) }
+    const { drawn, expected } = compareCells({ canary, stable }, loads)
+    expect(expected.stable).toEqual({ units: 4000, bad: expect.closeTo(2000 / 9, 6) })
+    expect(Math.abs(drawn.stable.bad - 2000 / 9)).toBeLessThan(4 * Math.sqrt(2000 / 9))
+    expect(drawn.canary).toEqual(expected.canary)
+    expect(compareCells({ canary, stable }, loads).drawn).toEqual(drawn)
+    const later = stable.map((each) => ({ ...each, second: 2 }))
+    expect(compareCells({ canary, stable: later }, loads).drawn.stable.bad).not.toBe(drawn.stable.bad)
+  })
+
+  test('of stable in which everything fails are bad, however small the sample', () => {
+    for (const part of [1e-6, 0.01, 0.5, 1]) expect(chanceInSample({ requests: 45, failures: 45 }, part)).toBe(1)
   })
 
   test('count with the share of their bad requests where shares are compared', () => {
@@ -49,5 +75,40 @@ describe('cells', () => {
       stable: { units: 0, bad: 0 },
     })
     expect(tallyRequests(canary, (each) => each.failures)).toEqual({ units: 14, bad: 6 })
+  })
+})
+
+describe('the chance that a sample holds a failed request', () => {
+  /** Fails of a sample drawn one by one. */
+  function byDrawing(requests: number, failures: number, size: number): number {
+    let allGood = 1
+    for (let drawn = 0; drawn < size; drawn++) allGood *= Math.max(0, requests - failures - drawn) / (requests - drawn)
+    return 1 - allGood
+  }
+
+  test('is that of drawing one request after the other', () => {
+    for (let requests = 1; requests <= 24; requests++) {
+      for (let failures = 0; failures <= requests; failures++) {
+        for (let size = 1; size <= requests; size++) {
+          const chance = chanceInSample({ requests, failures }, size / requests)
+          expect(chance).toBeCloseTo(byDrawing(requests, failures, size), 9)
+        }
+      }
+    }
+  })
+
+  test('rises with the failures and with the sample, between 0 and 1, for any counts to a billion', () => {
+    const upTo = fc.integer({ min: 1, max: 1_000_000_000 })
+    fc.assert(
+      fc.property(upTo, upTo, fc.double({ min: 0, max: 1, noNaN: true }), (a, b, part) => {
+        const [failures, requests] = [Math.min(a, b), Math.max(a, b)]
+        const chance = chanceInSample({ requests, failures }, part)
+        expect(chance).toBeGreaterThanOrEqual(0)
+        expect(chance).toBeLessThanOrEqual(1)
+        expect(chanceInSample({ requests, failures: failures - 1 }, part)).toBeLessThanOrEqual(chance + 1e-6)
+        expect(chanceInSample({ requests, failures }, part / 2)).toBeLessThanOrEqual(chance + 1e-6)
+      }),
+      seeded(300),
+    )
   })
 })

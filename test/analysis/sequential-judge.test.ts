@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { guardrails } from '../../src/analysis/guardrails.ts'
 import type { JudgeState, JudgeTick, Question } from '../../src/analysis/judge.ts'
 import { judgeByMode } from '../../src/analysis/judges.ts'
+import { alphaAlone } from '../../src/analysis/sequential-findings.ts'
 import { sequentialJudge } from '../../src/analysis/sequential-judge.ts'
 import type { SequentialState } from '../../src/analysis/sequential-state.ts'
 import { type Cell, type Counts, LATENCY_BUCKETS, latencyBucket } from '../../src/domain/counts.ts'
@@ -323,7 +324,61 @@ describe('without a control', () => {
       ],
       alone,
     )!
-    expect(found.second - 3600).toBe(10)
+    expect(found.second - 3600).toBe(7)
+  })
+})
+
+describe('a roll', () => {
+  const before: Counts = { requests: 50_000, failures: 25, latency: new Array<number>(LATENCY_BUCKETS).fill(0) }
+  const rolling: Question = {
+    ...question,
+    before,
+    control: { slot: 'green', revision: 'old' },
+    stage: { index: 0, count: 1 },
+  }
+  const replicaOf = (revision: string, ending = false): ReplicaFacts => {
+    const well = { running: true, ready: true, restarts: 0, crashLooping: false, failingHealth: false }
+    return { id: revision, revision, ...well, ending, startedAgoMs: 60_000 }
+  }
+
+  /** Old replicas until a second, and then new ones alone, of which a request fails in every second. */
+  function roll(goneAt: number, to: number): JudgeTick[] {
+    return seconds(1, to).map((_, at) => {
+      const second = at + 1
+      const isGone = second > goneAt
+      const failures = isGone ? 1 : 0
+      const old = isGone ? [] : cellsOf('blue', second, { requests: 25, replicas: 1 })
+      const cells = [...cellsOf('green', second, { requests: 25, failures }), ...old].map((each) => ({
+        ...each,
+        slot: 'green',
+      }))
+      const replicas = [replicaOf('new'), replicaOf('old', isGone)]
+      const candidate = { desiredRevision: 'new', desiredReplicas: 2, replicas }
+      return { elapsedMs: second * 1000, cells, candidate, hasData: true }
+    })
+  }
+
+  test('is a comparison while an old replica serves, and a before and after once the last one is on its way out', () => {
+    const { verdicts } = run(roll(60, 61), rolling)
+    expect(verdicts[59]).toMatchObject({ weakerEvidence: false, evidence: { control: expect.anything() } })
+    expect(verdicts[60]).toMatchObject({ weakerEvidence: true })
+    expect(verdicts[60]?.evidence?.control).toBe(undefined)
+    const found = firstUnhealthy(roll(60, 120), rolling)!
+    expect(found.verdict).toMatchObject({ rule: 'before-after', weakerEvidence: true })
+    expect(found.second).toBeLessThan(90)
+  })
+
+  test('gives to the second what the first has left of α', () => {
+    const shared = roll(160, 160).map((tick, at) => (at % 4 ? tick : failing(tick, at % 8 ? 'old' : 'new')))
+    const { state } = run(shared, rolling)
+    expect(state.stage.boundary.spent).toBeGreaterThan(0.0005)
+    expect(alphaAlone(state)).toBeCloseTo(0.9 * 0.005 - state.stage.boundary.spent - state.stage.coldBoundary.spent, 12)
+    expect(alphaAlone(run([], alone).state)).toBe(alone.triggers.alphaPercent / 100 / 8)
+  })
+
+  const failing = (tick: JudgeTick, version: string): JudgeTick => ({
+    ...tick,
+    cells: tick.cells.map((each) => (each.revision === version ? { ...each, failures: 1 } : each)),
   })
 })
 
