@@ -1,0 +1,78 @@
+// Gives the test cluster the images that the manifests name, packed from this checkout: there is no registry there.
+//
+//   node tools/run.mjs test/cluster/images/pack.ts            all of them
+//   node tools/run.mjs test/cluster/images/pack.ts v1.2.3     only these tags
+import { execFile, execFileSync } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type ImageVersion, imageVersions } from './versions.ts'
+
+const run = promisify(execFile)
+const here = import.meta.dirname
+const app = join(here, '../../../examples/moodify')
+/** The cluster's tool that packs files of this machine into an image. */
+const imageTool = process.env['MOODIFY_TEST_IMAGE_TOOL'] ?? join(here, '../image')
+
+export const REGISTRY = 'your-registry.azurecr.io'
+const FLUENT_BIT = 'cr.fluentbit.io/fluent/fluent-bit:4.0.3'
+
+/**
+ * Packs backend and frontend of each tag under the runbook's own names, and the stand-in for Fluent Bit.
+ *
+ * @param tags  of `versions.ts`
+ */
+export async function packImages(tags: readonly string[]): Promise<void> {
+  const work = await mkdtemp(join(tmpdir(), 'moodify-images-'))
+  try {
+    // Node stands where this machine has it, so that all images share the layer; this is its name on the PATH.
+    await symlink(process.execPath, join(work, 'node'))
+    const pack = packer(work)
+    await pack(FLUENT_BIT, [`${here}/fluent-bit.mjs=/fluent-bit.mjs`], ['--max-old-space-size=16', '/fluent-bit.mjs'])
+    for (const tag of tags) {
+      const version = imageVersions.find((each) => each.tag === tag)
+      if (!version) throw new Error(`versions.ts has no ${tag}`)
+      await packVersion(version, join(work, tag), pack)
+    }
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+type Pack = (name: string, additions: readonly string[], command: readonly string[], env?: string) => Promise<void>
+
+function packer(work: string): Pack {
+  const programs = [process.execPath, whereIs('wget')].flatMap((path) => ['--program', path])
+  return async (name, additions, command, env) => {
+    const options = [`${work}/node=/usr/local/bin/node`, ...additions].flatMap((each) => ['--add', each])
+    const environment = env ? ['--env', env] : []
+    await run(imageTool, [...programs, ...options, ...environment, name, '--', '/usr/local/bin/node', ...command])
+  }
+}
+
+async function packVersion({ tag, edits }: ImageVersion, folder: string, pack: Pack): Promise<void> {
+  await cp(app, folder, { recursive: true })
+  for (const { file, find, text } of edits) {
+    const parts = (await readFile(join(folder, file), 'utf8')).split(find)
+    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times, not once: ${find}`)
+    await writeFile(join(folder, file), parts.join(text))
+  }
+  const shared = [`${folder}/shared=/shared`, `${folder}/version.json=/version.json`]
+  for (const service of ['backend', 'frontend']) {
+    const own = [`${folder}/${service}=/${service}`]
+    // Commands are typed into `/`, the only working directory that the tool knows.
+    if (service === 'backend') own.push(`${folder}/backend/manage.js=/manage.js`)
+    const version = `MOODIFY_VERSION=${tag}`
+    await pack(`${REGISTRY}/${service}:${tag}`, [...shared, ...own], [`/${service}/server.mjs`], version)
+  }
+}
+
+function whereIs(program: string): string {
+  return execFileSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim()
+}
+
+if (import.meta.main) {
+  const tags = process.argv.slice(2)
+  await packImages(tags.length > 0 ? tags : imageVersions.map(({ tag }) => tag))
+}
