@@ -42,6 +42,8 @@ export interface RouteFacts {
   readonly generation: number
   readonly shares: Shares
   readonly slots: Readonly<Record<SlotName, SlotTraffic>>
+  /** What the slots really get, where shares are those of replicas and can only come near. */
+  readonly effectiveShares?: Shares
   /** A newer change that was written and is not known to be followed yet, and what speaks against it, in words. */
   readonly behind?: { readonly generation: number; readonly reason: string }
 }

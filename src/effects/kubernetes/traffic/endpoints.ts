@@ -1,6 +1,8 @@
 // What the cluster sends the requests of a Service to, from its EndpointSlices.
+import type { SlotName } from '../../../domain/names.ts'
 import type { Api, KubernetesObject } from '../api.ts'
 import { asOperating } from './guarded.ts'
+import type { RoutedService } from './plane.ts'
 
 const SERVICE_NAME = 'kubernetes.io/service-name'
 
@@ -37,3 +39,18 @@ interface SliceEndpoint {
   readonly conditions?: { readonly ready?: boolean }
   readonly targetRef?: { readonly name?: string }
 }
+
+/** Ready pods of each slot; null where the slot has no Service of its own and the public one leaves it out. */
+export function podsOfSlots(service: RoutedService, selected: readonly SlotName[], endpoints: Endpoints) {
+  const ownOf = (slot: SlotName) => {
+    const own = service.slots[slot]?.service
+    return own && own !== service.publicService ? (endpoints[own] ?? new Set<string>()) : null
+  }
+  const slots = Object.keys(service.slots)
+  const known = new Set(slots.flatMap((slot) => [...(ownOf(slot) ?? [])]))
+  const rest = new Set([...(endpoints[service.publicService] ?? [])].filter((pod) => !known.has(pod)))
+  const podsOf = (slot: SlotName) => ownOf(slot) ?? (selected.includes(slot) ? rest : null)
+  return Object.fromEntries(slots.map((slot) => [slot, podsOf(slot)])) as SlotPods
+}
+
+export type SlotPods = Readonly<Record<SlotName, ReadonlySet<string> | null>>

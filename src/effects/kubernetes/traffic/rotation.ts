@@ -17,7 +17,8 @@ export interface Evidence {
 }
 
 export interface FollowedRoute extends AskedRoute {
-  readonly isNewest: boolean
+  /** For how long the newest route has not been proven; null when it is. */
+  readonly unprovenMs: number | null
   outOfRotationMs(slot: SlotName): number | null
 }
 
@@ -31,7 +32,7 @@ export interface RouteMemory {
 
 interface Seen {
   proven: AskedRoute | null
-  pending: { readonly asked: AskedRoute; holdsSinceMs: number | null } | null
+  pending: { readonly asked: AskedRoute; readonly sinceMs: number; holdsSinceMs: number | null } | null
   readonly outSinceMs: Map<SlotName, number>
 }
 
@@ -67,7 +68,7 @@ export function routeMemory(clock: Clock): RouteMemory {
       const route = state.proven ?? { generation: 0, shares: asked.shares }
       return {
         ...route,
-        isNewest: isSame(state.proven, asked),
+        unprovenMs: state.pending && now - state.pending.sinceMs,
         outOfRotationMs(slot) {
           const since = state.outSinceMs.get(slot)
           return since === undefined ? null : now - since
@@ -78,7 +79,7 @@ export function routeMemory(clock: Clock): RouteMemory {
 }
 
 function hasSettled(state: Seen, asked: AskedRoute, { holds, settleMs }: Evidence, now: number): boolean {
-  if (!isSame(state.pending?.asked ?? null, asked)) state.pending = { asked, holdsSinceMs: null }
+  if (!isSame(state.pending?.asked ?? null, asked)) state.pending = { asked, sinceMs: now, holdsSinceMs: null }
   const pending = state.pending!
   pending.holdsSinceMs = holds ? (pending.holdsSinceMs ?? now) : null
   return pending.holdsSinceMs !== null && now - pending.holdsSinceMs >= settleMs

@@ -1,44 +1,52 @@
-// Traffic by a Service's selector: all of it to one slot, at once, for everybody who uses the Service. Nothing has to
-// be installed for it.
+// Traffic by a Service's selector, for everybody who uses the Service, with nothing installed for it: all of it to one
+// slot at once, or, with `mix`, to several slots whose pods then get the same each.
 //
 // The API server alone does not know what kube-proxy on each node follows. What can be seen is that the EndpointSlices
-// of the Service hold only pods of the chosen slot; from then on a declared time is waited.
-import type { ServiceName, SlotName } from '../../../domain/names.ts'
-import type { RouteFacts, SlotTraffic } from '../../../domain/snapshot.ts'
+// of the Service hold only pods of the chosen slots; from then on a declared time is waited.
+import type { Shares, SlotName } from '../../../domain/names.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { type Endpoints, readEndpoints } from './endpoints.ts'
+import { podsOfSlots, readEndpoints, type SlotPods } from './endpoints.ts'
+import { noRoute, publicShares, publicTarget, routeFacts, selectorLag, serviceNamed, servicesOf } from './facts.ts'
 import { guardGeneration, readIfThere, stampEpoch, writeGuarded } from './guarded.ts'
-import {
-  inNamespace,
-  type PlaneOptions,
-  PROPAGATION_MS,
-  type RoutedService,
-  SERVICES,
-  type TrafficPlane,
-} from './plane.ts'
-import { type FollowedRoute, routeMemory } from './rotation.ts'
+import { type PlaneOptions, PROPAGATION_MS, type RoutedService, type TrafficPlane } from './plane.ts'
+import { routeMemory } from './rotation.ts'
 import { selectedSlots, selectorOf, selectorOperations } from './selector.ts'
-import { stampOf, stampOperations } from './stamp.ts'
+import { type Stamp, stampOf, stampOperations } from './stamp.ts'
 
-export function selectorPlane(options: PlaneOptions): TrafficPlane {
+/**
+ * @param mix  several slots may have a share. Their replicas decide how large it is: `replicaShare` says how many
+ *             come nearest, and whoever plans applies them before the change of shares. A selector that was never
+ *             set by us may name no slot at all; give the stable one its 100 % before pods of another are applied
+ */
+export function selectorPlane(options: PlaneOptions, { mix }: { mix: boolean } = { mix: false }): TrafficPlane {
   const { api, clock, propagationMs = PROPAGATION_MS } = options
   const memory = routeMemory(clock)
+  const endpointsFor = (service: RoutedService) => readEndpoints(api, service.namespace, servicesOf(service))
 
   return {
-    name: 'selector',
-    capabilities: { split: 'switch', granularityPercent: 100, headerPin: null, proof: 'reported' },
+    name: mix ? 'replicas' : 'selector',
+    capabilities: {
+      split: mix ? 'replica' : 'switch',
+      granularityPercent: mix ? 1 : 100,
+      headerPin: null,
+      proof: 'reported',
+    },
 
     async setShares({ service: name, shares, generation }, epoch) {
       const service = serviceNamed(options, name)
-      const slot = onlySlot(service, shares)
+      const carrying = carryingSlots(service, shares, mix)
+      const [only] = carrying
+      const isMixed = carrying.length > 1
+      const pods = isMixed ? podsOfSlots(service, carrying, await endpointsFor(service)) : {}
+      if (isMixed) refuseStrangers(service, carrying, pods)
       await writeGuarded(api, publicTarget(service), epoch, (object, stamp) => {
         guardGeneration(stamp, { shares, generation })
         return [
-          ...stampOperations(object, { epoch, generation, shares: { [slot]: 100 } }),
-          ...selectorOperations(object, service.slots, slot),
+          ...stampOperations(object, { epoch, generation, shares: withoutZeros(shares) }),
+          ...selectorOperations(object, service.slots, isMixed ? null : only!),
         ]
       })
-      return { [slot]: 100 }
+      return isMixed ? publicShares(carrying, pods) : { [only!]: 100 }
     },
 
     async takeEpoch(epoch) {
@@ -47,99 +55,54 @@ export function selectorPlane(options: PlaneOptions): TrafficPlane {
 
     async route(name) {
       const service = serviceNamed(options, name)
-      const [object, endpoints] = await Promise.all([
-        readIfThere(api, publicTarget(service)),
-        readEndpoints(api, service.namespace, servicesOf(service)),
-      ])
+      const [object, endpoints] = await Promise.all([readIfThere(api, publicTarget(service)), endpointsFor(service)])
       if (!object) return noRoute
-      const slots = selectedSlots(selectorOf(object), service.slots)
-      const shares = slots.length === 1 ? { [slots[0]!]: 100 } : {}
-      const { generation } = stampOf(object)
-      const lag = selectorLag(service, slots, endpoints)
-      const settleMs = generation === 0 ? 0 : propagationMs
-      const followed = memory.see(name, { generation, shares }, Object.keys(service.slots), { holds: !lag, settleMs })
-      const waiting =
-        lag ?? `${propagationMs} ms are waited after the EndpointSlices of ${service.publicService} are right`
-      return routeFacts(options, service, followed, endpoints, { generation, reason: waiting })
+      const selected = selectedSlots(selectorOf(object), service.slots)
+      const pods = podsOfSlots(service, selected, endpoints)
+      const stamp = stampOf(object)
+      const effective = publicShares(selected, pods)
+      const asked = { generation: stamp.generation, shares: askedShares(stamp, selected) ?? effective }
+      const lag = selectorLag(service, selected, endpoints)
+      const isFirstLook = stamp.generation === 0 && memory.proven(name) === null
+      const evidence = { holds: !lag, settleMs: isFirstLook ? 0 : propagationMs }
+      const followed = memory.see(name, asked, Object.keys(service.slots), evidence)
+      const reason = lag ?? `the EndpointSlices of ${service.publicService} are right; ${propagationMs} ms are waited`
+      const facts = await routeFacts(options, service, followed, pods, { generation: stamp.generation, reason })
+      return selected.length > 1 ? { ...facts, effectiveShares: effective } : facts
     },
   }
 }
 
-/** Before anything is applied nobody gets anything. */
-export const noRoute: RouteFacts = { generation: 0, shares: {}, slots: {} }
-
-export function serviceNamed({ services }: PlaneOptions, name: ServiceName): RoutedService {
-  const service = services.find((candidate) => candidate.name === name)
-  if (service) return service
-  throw new OperatingError('PLATFORM_FAILED', `${name} has no traffic objects in this environment.`)
+/** With several slots behind the Service, shares are what was asked for; what comes of it is said beside it. */
+function askedShares({ shares }: Stamp, selected: readonly SlotName[]): Shares | null {
+  if (selected.length <= 1) return publicShares(selected, {})
+  const carrying = Object.entries(shares ?? {}).filter(([, share]) => share > 0)
+  const isMix = carrying.length > 1 && carrying.every(([slot]) => selected.includes(slot))
+  return isMix ? Object.fromEntries(carrying) : null
 }
 
-export function publicTarget(service: RoutedService) {
-  return { resource: inNamespace(SERVICES, service), name: service.publicService }
-}
-
-export function servicesOf(service: RoutedService): string[] {
-  return [service.publicService, ...Object.values(service.slots).flatMap(({ service: own }) => own ?? [])]
-}
-
-/** Why the Service is not known to send to the selected slot alone; null when nothing speaks against it. */
-export function selectorLag(
-  service: RoutedService,
-  selected: readonly SlotName[],
-  endpoints: Endpoints,
-): string | null {
-  const { publicService, slots } = service
-  const [slot] = selected
-  if (slot === undefined)
-    return `the selector of ${publicService} matches no slot: see kubectl describe service ${publicService}`
-  const own = slots[slot]?.service
-  if (selected.length > 1 || !own || own === publicService) return null
-  const wanted = endpoints[own] ?? new Set()
-  const actual = endpoints[publicService] ?? new Set()
-  const foreign = [...actual].filter((pod) => !wanted.has(pod))
-  if (foreign.length > 0) return `the EndpointSlices of ${publicService} still hold ${foreign.toSorted().join(', ')}`
-  if (actual.size === 0 && wanted.size > 0) return `the EndpointSlices of ${publicService} are still empty`
-  return null
-}
-
-export async function routeFacts(
-  options: PlaneOptions,
-  service: RoutedService,
-  followed: FollowedRoute,
-  endpoints: Endpoints,
-  newest: NonNullable<RouteFacts['behind']>,
-): Promise<RouteFacts> {
-  const slots: Record<SlotName, SlotTraffic> = {}
-  for (const [slot, { service: own }] of Object.entries(service.slots)) {
-    const ready = endpoints[own ?? service.publicService]?.size ?? 0
-    slots[slot] = {
-      inFlight: await inFlightOf(options, service, slot, ready),
-      outOfRotationMs: followed.outOfRotationMs(slot),
-      endpoints: ready,
-    }
-  }
-  const { generation, shares, isNewest } = followed
-  return { generation, shares, slots, ...(isNewest ? {} : { behind: newest }) }
-}
-
-/** What is not known counts as one: then the drain time is waited in full. Where nothing is ready, nothing is. */
-async function inFlightOf(
-  options: PlaneOptions,
-  service: RoutedService,
-  slot: SlotName,
-  ready: number,
-): Promise<number> {
-  if (ready === 0) return 0
-  return (await options.inFlight?.(service.name, slot)) ?? 1
-}
-
-function onlySlot(service: RoutedService, shares: Readonly<Record<SlotName, number>>): SlotName {
-  const carrying = Object.keys(shares).filter((slot) => shares[slot]! > 0)
-  const [slot] = carrying
-  if (carrying.length === 1 && slot !== undefined && service.slots[slot]) return slot
+function carryingSlots(service: RoutedService, shares: Shares, mix: boolean): SlotName[] {
+  const carrying = Object.keys(withoutZeros(shares))
+  const areKnown = carrying.length > 0 && carrying.every((slot) => service.slots[slot])
+  if (areKnown && (mix || carrying.length === 1)) return carrying
   throw new OperatingError(
     'PLATFORM_FAILED',
     `The selector of ${service.publicService} sends all requests to one of ${Object.keys(service.slots).join(', ')}; nothing was changed.`,
     'Use blue-green here, or give the service a route that can share: HTTPRoute, VirtualService or NGINX ingress.',
   )
+}
+
+/** A selector that lets two slots in lets in every slot: there must be nobody else. */
+function refuseStrangers(service: RoutedService, carrying: readonly SlotName[], pods: SlotPods): void {
+  const stranger = Object.keys(service.slots).find((slot) => !carrying.includes(slot) && (pods[slot]?.size ?? 0) > 0)
+  if (stranger === undefined) return
+  throw new OperatingError(
+    'PLATFORM_FAILED',
+    `A share by replicas would also send requests of ${service.publicService} to ${stranger}, which has pods; nothing was changed.`,
+    `End ${stranger} first, or give the service a route that can share.`,
+  )
+}
+
+function withoutZeros(shares: Shares): Shares {
+  return Object.fromEntries(Object.entries(shares).filter(([, share]) => share > 0))
 }

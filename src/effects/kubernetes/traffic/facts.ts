@@ -1,0 +1,80 @@
+// What planes have in common on the reading side: from objects and memory to the facts that the engine decides on.
+import type { ServiceName, Shares, SlotName } from '../../../domain/names.ts'
+import type { RouteFacts, SlotTraffic } from '../../../domain/snapshot.ts'
+import { OperatingError } from '../../../errors/catalogue.ts'
+import { type Endpoints, podsOfSlots, type SlotPods } from './endpoints.ts'
+import type { Target } from './guarded.ts'
+import { inNamespace, type PlaneOptions, type RoutedService, SERVICES } from './plane.ts'
+import { sharesByPods } from './replica-share.ts'
+import type { FollowedRoute } from './rotation.ts'
+
+/** Before anything is applied nobody gets anything. */
+export const noRoute: RouteFacts = { generation: 0, shares: {}, slots: {} }
+
+/** Once a change is not followed for this long, it is worth asking why. */
+const WHY_AFTER_MS = 3000
+
+export function serviceNamed({ services }: PlaneOptions, name: ServiceName): RoutedService {
+  const service = services.find((candidate) => candidate.name === name)
+  if (service) return service
+  throw new OperatingError('PLATFORM_FAILED', `${name} has no traffic objects in this environment.`)
+}
+
+export function publicTarget(service: RoutedService): Target {
+  return { resource: inNamespace(SERVICES, service), name: service.publicService }
+}
+
+export function servicesOf(service: RoutedService): string[] {
+  return [service.publicService, ...Object.values(service.slots).flatMap(({ service: own }) => own ?? [])]
+}
+
+/** What the public Service sends where. With several slots behind it, every pod gets the same. */
+export function publicShares(selected: readonly SlotName[], pods: SlotPods): Shares {
+  if (selected.length <= 1) return Object.fromEntries(selected.map((slot) => [slot, 100]))
+  return sharesByPods(Object.fromEntries(selected.map((slot) => [slot, pods[slot]?.size ?? 0])))
+}
+
+/** Why the public Service is not known to send to the selected slots alone; null when nothing speaks against it. */
+export function selectorLag(
+  service: RoutedService,
+  selected: readonly SlotName[],
+  endpoints: Endpoints,
+): string | null {
+  const { publicService, slots } = service
+  if (selected.length === 0) {
+    return `the selector of ${publicService} matches no slot: see kubectl describe service ${publicService}`
+  }
+  const pods = podsOfSlots(service, selected, endpoints)
+  const actual = endpoints[publicService] ?? new Set()
+  const isSelected = (slot: SlotName) => selected.includes(slot)
+  const unselected = Object.keys(slots).filter((slot) => !isSelected(slot))
+  const foreign = unselected.flatMap((slot) => [...(pods[slot] ?? [])]).filter((pod) => actual.has(pod))
+  if (foreign.length > 0) return `the EndpointSlices of ${publicService} still hold ${foreign.toSorted().join(', ')}`
+  const wanted = selected.flatMap((slot) => [...(pods[slot] ?? [])])
+  const isLacking = wanted.length > 0 && !wanted.some((pod) => actual.has(pod))
+  return isLacking
+    ? `the EndpointSlices of ${publicService} do not hold any of ${wanted.toSorted().join(', ')} yet`
+    : null
+}
+
+export async function routeFacts(
+  options: PlaneOptions,
+  service: RoutedService,
+  followed: FollowedRoute,
+  pods: SlotPods,
+  newest: NonNullable<RouteFacts['behind']>,
+): Promise<RouteFacts> {
+  const slots: Record<SlotName, SlotTraffic> = {}
+  for (const slot of Object.keys(service.slots)) {
+    slots[slot] = {
+      inFlight: pods[slot]?.size === 0 ? 0 : ((await options.inFlight?.(service.name, slot)) ?? 1),
+      outOfRotationMs: followed.outOfRotationMs(slot),
+      endpoints: pods[slot]?.size ?? 0,
+    }
+  }
+  const { generation, shares, unprovenMs } = followed
+  if (unprovenMs === null) return { generation, shares, slots }
+  const why = unprovenMs >= WHY_AFTER_MS ? await options.diagnose?.() : null
+  const reason = why ? `${newest.reason}; ${why}` : newest.reason
+  return { generation, shares, slots, behind: { ...newest, reason } }
+}
