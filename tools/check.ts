@@ -50,6 +50,11 @@ const checks: readonly Check[] = [
   },
   { name: 'generated documentation', remedy: 'run `npm run docs` and commit the result', run: documentation },
   {
+    name: 'rendered manifests',
+    remedy: 'run `npm run manifests` and commit the result',
+    run: () => run([join(root, 'tools/rendered-manifests.ts'), '--check']),
+  },
+  {
     name: 'no paths or hosts of one machine',
     remedy: 'write a relative path, or the public name',
     run: async () => {
