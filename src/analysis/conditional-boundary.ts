@@ -71,10 +71,15 @@ export function spendOn(state: BoundaryState, { canary, stable }: Comparison, ru
   )
 }
 
+/** Part of alpha that may be used up by now. */
+export function spendableAfter(bad: number, alpha: number): number {
+  return (alpha * bad) / (bad + HALF_SPENT_AFTER)
+}
+
 /** Puts the boundary where the probability beyond it fits into the budget, and takes those paths out. */
 function cut(state: BoundaryState, alpha: number): BoundaryState {
   const { bad, canaryBad, first, probabilities } = state
-  const budget = (alpha * bad) / (bad + HALF_SPENT_AFTER) - state.spent
+  const budget = spendableAfter(bad, alpha) - state.spent
   let crossesAt = first + probabilities.length
   let beyond = 0
   while (crossesAt > Math.max(MINIMUM_BAD, first)) {

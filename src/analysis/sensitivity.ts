@@ -7,7 +7,7 @@
 // What makes it valid: it is an estimate, not a guarantee: about ln(1/α) + 1.7 of information finds it with high
 // probability, and information comes at KL(θ‖w) per bad unit.
 // Source: Wald, Sequential analysis (1945), for the expected number; docs/judgement.md.
-import { MINIMUM_BAD } from './conditional-boundary.ts'
+import { MINIMUM_BAD, spendableAfter } from './conditional-boundary.ts'
 
 export interface Traffic {
   /** Of both versions together. */
@@ -32,6 +32,8 @@ export interface Detection {
 }
 
 const CONFIDENCE = 1.7
+/** Each one brings the number much nearer than a whole unit. */
+const ENOUGH_STEPS = 8
 
 /** What it takes to find a canary with this error rate; null for one within the margin. */
 export function detectionOf(rate: number, traffic: Traffic, { alpha, margin }: TestPower): Detection | null {
@@ -39,14 +41,25 @@ export function detectionOf(rate: number, traffic: Traffic, { alpha, margin }: T
   if (requestsPerSecond <= 0) return null
   const canary = unitsOf(requestsPerSecond * weight, traffic.replicas?.canary)
   const stable = unitsOf(requestsPerSecond * (1 - weight), traffic.replicas?.stable)
-  const share = canary.perSecond / (canary.perSecond + stable.perSecond)
-  const stableBad = badShare(baseline, stable)
+  // As in cells.ts: of larger cells of stable a sample is looked at, larger cells of the canary weigh more.
+  const weighing = canary.perSecond * Math.max(1, canary.size / stable.size)
+  const share = weighing / (weighing + stable.perSecond)
+  const stableBad = badShare(baseline, { ...stable, size: Math.min(canary.size, stable.size) })
   const allowed = shareOfBad(Math.min(1, margin * stableBad), stableBad, share)
   const actual = shareOfBad(badShare(rate, canary), stableBad, share)
   if (!(actual > allowed)) return null
-  const bad = (Math.log(1 / alpha) + CONFIDENCE) / divergence(actual, allowed)
+  const bad = badUnitsNeeded(alpha, divergence(actual, allowed))
   const seconds = Math.max(MINIMUM_BAD, bad * actual) / (canary.perSecond * badShare(rate, canary))
   return { seconds, hurt: seconds * requestsPerSecond * weight * rate }
+}
+
+/** Of both versions; the boundary may spend only a part of alpha on the first few. */
+function badUnitsNeeded(alpha: number, perUnit: number): number {
+  let bad = MINIMUM_BAD
+  for (let step = 0; step < ENOUGH_STEPS; step++) {
+    bad = Math.max(MINIMUM_BAD, (Math.log(1 / spendableAfter(bad, alpha)) + CONFIDENCE) / perUnit)
+  }
+  return bad
 }
 
 interface Units {

@@ -20,7 +20,7 @@ import type { JudgeState, Question } from './judge.ts'
 import { noRatioEvidence, type RatioEvidence } from './ratio-bounds.ts'
 import { noEvidence, type RelativeEvidence } from './relative-evidence.ts'
 import type { CutState } from './strata.ts'
-import { noAges } from './warm-up.ts'
+import { noAges, warmUpIn } from './warm-up.ts'
 
 export const SEQUENTIAL = 'sequential'
 
@@ -106,8 +106,6 @@ const LEAST_LIMIT = 1e-4
 /** In the runbook's table a warning is at a fifth of the critical error rate, and at two fifths of the latency. */
 const WARNING_ERRORS = 1 / 5
 const WARNING_LATENCY = 2 / 5
-/** A short stage is not spent on warming up. */
-const LARGEST_WARM_UP = 1 / 5
 
 export const noArms: Arms = { canary: nothing, stable: nothing }
 
@@ -183,6 +181,6 @@ function limitsOf({ triggers, monitorMs }: Question): Omit<Limits, 'before'> {
     errorRateWarning: share(errorRatePercent * WARNING_ERRORS),
     slowMs: p95Ms,
     slowWarningMs: LATENCY_EDGES_MS.findLast((edge) => edge <= p95Ms * WARNING_LATENCY) ?? LATENCY_EDGES_MS[0],
-    warmUpMs: monitorMs > 0 ? Math.min(warmUpMs, monitorMs * LARGEST_WARM_UP) : warmUpMs,
+    warmUpMs: warmUpIn(monitorMs, warmUpMs),
   }
 }

@@ -19,8 +19,20 @@ export const WARM_UP_MARGIN = 5
 export const noAges: ReplicaAges = { since: {} }
 
 const WARM = -1
+/** A short stage is not spent on warming up. */
+const LARGEST_PART = 1 / 5
 /** Replicas that are remembered, the newest ones. */
 const MOST_REPLICAS = 200
+
+/** How long replicas are cold in a stage; `monitorMs` 0 is one without an end. */
+export function warmUpIn(monitorMs: number, warmUpMs: number): number {
+  return monitorMs > 0 ? Math.min(warmUpMs, monitorMs * LARGEST_PART) : warmUpMs
+}
+
+/** How long a stage's warm-up is if it shall compare for this long after it. */
+export function warmUpBefore(comparedMs: number, warmUpMs: number): number {
+  return Math.min(warmUpMs, (comparedMs * LARGEST_PART) / (1 - LARGEST_PART))
+}
 
 /** Tells cold cells from warm ones, and remembers who was seen. Cells come in order of their seconds. */
 export function sortByAge(ages: ReplicaAges, cells: readonly Cell[], warmUpSeconds: number) {

@@ -9,6 +9,7 @@ import {
   type TestPower,
   type Traffic,
 } from '../analysis/sensitivity.ts'
+import { warmUpBefore, warmUpIn } from '../analysis/warm-up.ts'
 import type { Member, Plan, Step } from '../plan/plan.ts'
 import type { Context } from './context.ts'
 
@@ -17,12 +18,6 @@ const WINDOW_SECONDS = 60
 const ASSUMED_BASELINE = 0.001
 const ENOUGH_FAILURES = 10
 const EXAMPLE_RATE = 0.01
-
-/** The chance of throwing away a good version, and how much worse than stable a version may be. */
-export interface SightPower {
-  readonly alpha: number
-  readonly margin: number
-}
 
 /** What one stage of one service can see. Rates are between 0 and 1. */
 export interface Sight {
@@ -42,13 +37,14 @@ type Analysis = Extract<Step, { kind: 'analyse' }>
 
 /**
  * @param requestsPerSecond  traffic to assume; without it that of the last minute is read from the platform
- * @returns                  one entry per stage in which both versions get traffic
+ * @returns                  one entry per stage in which versions are compared; none where limits alone count
  */
 export async function sightOf(
   context: Context,
   plan: Plan,
-  { requestsPerSecond, ...power }: SightPower & { requestsPerSecond?: number },
+  { requestsPerSecond }: { requestsPerSecond?: number },
 ): Promise<readonly Sight[]> {
+  if (plan.triggers.mode !== 'sequential') return []
   const found = await Promise.all(
     plan.members.map(async (member) => {
       const { service } = member
@@ -57,7 +53,10 @@ export async function sightOf(
       const stages = plan.steps.filter(
         (step): step is Analysis => step.kind === 'analyse' && step.service === service && step.weightPercent < 100,
       )
-      return stages.map((stage, index) => sightOfStage(stage, traffic, powerOfStage(power, index)))
+      return stages.map((stage, index) => {
+        const coldSeconds = index > 0 ? 0 : warmUpIn(stage.monitorMs, plan.triggers.warmUpMs) / 1000
+        return sightOfStage(stage, traffic, { ...powerOfStage(plan, index), coldSeconds })
+      })
     }),
   )
   return found.flat()
@@ -67,33 +66,48 @@ export async function sightOf(
 export async function stagesThatSee(
   context: Context,
   plan: Plan,
-  { rate, requestsPerSecond, ...power }: SightPower & { rate: number; requestsPerSecond?: number },
+  { rate, requestsPerSecond }: { rate: number; requestsPerSecond?: number },
 ): Promise<Readonly<Record<string, readonly ProposedStage[]>>> {
   const found = await Promise.all(
     plan.members.map(async (member) => {
       const seen = await trafficOf(context, member)
       const traffic = { ...seen, requestsPerSecond: requestsPerSecond ?? seen.requestsPerSecond }
-      return [member.service, proposeStages(rate, traffic, powerOfStage(power, 0))] as const
+      return [member.service, withWarmUp(plan, proposeStages(rate, traffic, powerOfStage(plan, 0)))] as const
     }),
   )
   return Object.fromEntries(found)
 }
 
-function powerOfStage({ alpha, margin }: SightPower, index: number): TestPower {
-  let left = fullPurse(alpha)
+/** While the replicas of a first stage are cold they hurt as many, and are not compared. */
+function withWarmUp({ triggers }: Plan, stages: readonly ProposedStage[]): readonly ProposedStage[] {
+  return stages.map((stage) => startedCold(stage, warmUpBefore(stage.seconds * 1000, triggers.warmUpMs) / 1000))
+}
+
+function startedCold<Found extends { readonly seconds: number; readonly hurt: number }>(found: Found, cold: number) {
+  const seconds = found.seconds + cold
+  return { ...found, seconds, hurt: (found.hurt / found.seconds) * seconds }
+}
+
+function powerOfStage({ triggers: { alphaPercent, margin }, members }: Plan, index: number): TestPower {
+  let left = fullPurse(alphaPercent / 100 / members.length)
   for (let stage = 0; stage < index; stage++) left = takeForStage(left, false).left
   return { alpha: errorRateTests(takeForStage(left, false).stage.errorRate).boundary, margin }
 }
 
 type Seen = Omit<Traffic, 'weight'> & { readonly isMeasured: boolean }
 
-function sightOfStage(stage: Analysis, seen: Seen, power: TestPower): Sight {
+/** @param coldSeconds  of the stage, in which nothing is compared */
+function sightOfStage(
+  stage: Analysis,
+  seen: Seen,
+  { coldSeconds, ...power }: TestPower & { coldSeconds: number },
+): Sight {
   const { service, weightPercent, monitorMs } = stage
   const { isMeasured, ...measured } = seen
   const { requestsPerSecond, baseline } = measured
   const traffic = { ...measured, weight: weightPercent / 100 }
   const seconds = monitorMs / 1000
-  const smallest = smallestVisibleRate(seconds, traffic, power)
+  const smallest = smallestVisibleRate(seconds - coldSeconds, traffic, power)
   const rate = smallest === null ? null : Math.max(smallest, EXAMPLE_RATE)
   const detection = rate === null ? null : detectionOf(rate, traffic, power)
   return {
@@ -104,7 +118,7 @@ function sightOfStage(stage: Analysis, seen: Seen, power: TestPower): Sight {
     baseline,
     isMeasured,
     smallest,
-    example: detection && { rate: rate!, ...detection },
+    example: detection && { rate: rate!, ...startedCold(detection, coldSeconds) },
   }
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { binomial, chanceFrom } from '../../bench/simulation/chance.ts'
+import { binomial, chanceFrom, poisson } from '../../bench/simulation/chance.ts'
+import { addLoad, compareCells, noLoad } from '../../src/analysis/cells.ts'
 import { spendOn, startOfBoundary } from '../../src/analysis/conditional-boundary.ts'
 import { detectionOf, proposeStages, smallestVisibleRate } from '../../src/analysis/sensitivity.ts'
+import { type Cell, noCounts } from '../../src/domain/counts.ts'
 
 const traffic = { requestsPerSecond: 50, weight: 0.1, baseline: 0.001 }
 const power = { alpha: 0.01, margin: 1 }
@@ -29,11 +31,55 @@ describe('what a stage can see', () => {
     }
   })
 
+  test.each([
+    { replicas: { canary: 1, stable: 9 }, requestsPerSecond: 50, rate: 0.01 },
+    { replicas: { canary: 3, stable: 3 }, requestsPerSecond: 50, rate: 0.05 },
+    { replicas: { canary: 3, stable: 3 }, requestsPerSecond: 300, rate: 0.01 },
+    { replicas: { canary: 3, stable: 1 }, requestsPerSecond: 50, rate: 0.05 },
+  ])('is found in cells of $replicas.canary beside $replicas.stable replicas within the time it says', (one) => {
+    const asShipped = { alpha: 0.002, margin: 1.25 }
+    const { seconds } = detectionOf(one.rate, { ...traffic, ...one }, asShipped)!
+    const found = Array.from({ length: 60 }, (_, trial) => findsInCells({ ...one, seconds, trial }, asShipped))
+    const share = found.filter(Boolean).length / found.length
+    expect(share).toBeGreaterThan(0.5)
+    expect(share).toBeLessThan(1)
+  })
+
+  function findsInCells(
+    stage: {
+      replicas: { canary: number; stable: number }
+      requestsPerSecond: number
+      rate: number
+      seconds: number
+      trial: number
+    },
+    { alpha, margin }: typeof power,
+  ): boolean {
+    const { replicas, requestsPerSecond, rate, seconds, trial } = stage
+    const chance = chanceFrom(6, trial)
+    const serve = (arm: 'canary' | 'stable', second: number, fails: number): Cell[] => {
+      const share = arm === 'canary' ? traffic.weight : 1 - traffic.weight
+      return Array.from({ length: replicas[arm] }, (_, at) => {
+        const requests = poisson(chance, (requestsPerSecond * share) / replicas[arm])
+        const failures = binomial(chance, requests, fails)
+        return { slot: arm, revision: arm, replica: `${at}`, second, requests, failures, latency: noCounts.latency }
+      }).filter((cell) => cell.requests > 0)
+    }
+    let state = startOfBoundary
+    let loads = { canary: noLoad, stable: noLoad }
+    for (let second = 0; second < seconds; second++) {
+      const cells = { canary: serve('canary', second, rate), stable: serve('stable', second, traffic.baseline) }
+      loads = { canary: addLoad(loads.canary, cells.canary), stable: addLoad(loads.stable, cells.stable) }
+      state = spendOn(state, compareCells(cells, loads).drawn, { alpha, oddsRatio: margin })
+    }
+    return state.crossed
+  }
+
   test('is less in cells of unequal load, and the same where every cell holds as many requests', () => {
     const wide = { ...power, margin: 1.25 }
     const smallest = (replicas?: { canary: number; stable: number }) =>
       smallestVisibleRate(300, { ...traffic, ...(replicas && { replicas }) }, wide)!
-    expect(smallest({ canary: 3, stable: 3 })).toBeGreaterThan(3 * smallest())
+    expect(smallest({ canary: 3, stable: 3 })).toBeGreaterThan(1.5 * smallest())
     expect(smallest({ canary: 1, stable: 9 })).toBeCloseTo(smallest(), 2)
   })
 

@@ -38,8 +38,7 @@ async function showPlan(context: Context, output: Output, flags: DeployFlags): P
     output.line(`${flags.version} is already live in ${context.environment.name}; nothing to do.`)
     return null
   }
-  const { alphaPercent, margin } = plan.triggers
-  const assumed = { alpha: alphaPercent / 100, margin, ...(rps === undefined ? {} : { requestsPerSecond: rps }) }
+  const assumed = rps === undefined ? {} : { requestsPerSecond: rps }
   const sees = await sightOf(context, plan, assumed)
   const proposals = see === undefined ? null : await stagesThatSee(context, plan, { ...assumed, rate: see / 100 })
   output.document({ kind: 'plan', plan, sees, ...(proposals ? { proposals } : {}) })
