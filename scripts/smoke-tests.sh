@@ -1,0 +1,1 @@
+deployment/smoke-tests.sh
