@@ -4,6 +4,14 @@ export type ServiceName = string
 export type EnvironmentName = string
 /** A place that runs replicas of one service: `blue` or `green` on the embedded platform. */
 export type SlotName = string
+/** Where a service may run. */
+export interface SlotLayout {
+  /** Slots that a version can stay in. With one alone it is replaced in place. */
+  readonly slots: readonly SlotName[]
+  /** A slot in which a version is only tried before it moves to one of the others; null where it starts in its own. */
+  readonly visitor: SlotName | null
+}
+
 /** `r-` and a number that counts up within the environment, such as `r-12`. */
 export type ReleaseId = string
 

@@ -105,12 +105,20 @@ function onTick(state: EnvironmentState, watch: Watch, tick: Tick): Decided {
 
 /** A failing verdict wins over any wait, until the old version starts to go. */
 function dangerOf(state: EnvironmentState, release: ReleaseState, tick: Tick): Decision | null {
-  if (release.direction === 'back' || !isJudged(release) || currentStep(release)?.kind === 'retire') return null
+  if (release.direction === 'back' || !isJudged(release) || isOldEnding(release)) return null
   for (const [service, { verdict }] of Object.entries(tick.verdicts)) {
     if (verdict.kind !== 'unhealthy' || !release.exposed[service]) continue
     return turnBack(state, release, { kind: 'verdict', reason: `${service}: ${verdict.reason}`, verdict })
   }
   return null
+}
+
+function isOldEnding({ plan, steps, cursor }: ReleaseState): boolean {
+  const step = steps[cursor]
+  return (
+    step?.kind === 'retire' &&
+    plan.members.every(({ service, visit }) => step.service !== service || step.slot !== visit?.slot)
+  )
 }
 
 /**

@@ -1,9 +1,18 @@
 // Config and the roles of now → Plan. Pure: the same input gives the same plan.
 import type { Config, HookName, ServiceConfig, Settings } from '../config/config.ts'
-import type { ServiceName, SlotName, StrategyName } from '../domain/names.ts'
+import type { ServiceName, SlotLayout, SlotName, StrategyName } from '../domain/names.ts'
 import type { Revision } from '../domain/revision.ts'
 import type { Member, Placement, Plan, Step } from './plan.ts'
-import { blueGreen, canary, first, rollback, rollbackInPlace, rolling } from './strategies/member-steps.ts'
+import {
+  blueGreen,
+  canary,
+  first,
+  rollback,
+  rollbackInPlace,
+  rolling,
+  type StrategyInput,
+} from './strategies/member-steps.ts'
+import { visitingCanary } from './strategies/visiting-canary.ts'
 
 /** What is known of a service when planning: its live placement, and the slots it may use. */
 export interface CurrentRoles {
@@ -20,12 +29,19 @@ export interface PlanRequest {
   readonly revisions: Readonly<Record<ServiceName, Revision>>
   readonly current: Readonly<Record<ServiceName, CurrentRoles>>
   readonly slots: readonly SlotName[]
+  /** Services that have other slots than these. */
+  readonly layouts?: Readonly<Record<ServiceName, SlotLayout>>
+  /** Traffic cannot be shared out, only sent elsewhere as a whole. */
+  readonly switchesOnly?: boolean
+  /** What the platform knows and the plan has to say. */
+  readonly notes?: readonly string[]
   /** Settings of the environment, with what the command line changed. */
   readonly settings: Settings
 }
 
 export function makePlan(request: PlanRequest): Plan {
-  const { config, settings } = request
+  const { config } = request
+  const settings = reachable(request)
   const services = config.services.filter((service) => request.revisions[service.name])
   const members = services.map((service) => memberOf(request, service))
   const memberSteps = members.flatMap((member, index) =>
@@ -55,16 +71,31 @@ export function makePlan(request: PlanRequest): Plan {
     },
     peakReplicas: Object.fromEntries(members.map((member) => [member.service, peakOf(member)])),
     longestMs: steps.reduce((sum, step) => sum + longestOf(step), 0),
-    notes: notesOf(members),
+    notes: [...notesOf(request, members), ...(request.notes ?? [])],
   }
+}
+
+/** The stages of a canary that the data plane can have. */
+function reachable({ settings, switchesOnly, strategy }: PlanRequest): Settings {
+  if (!switchesOnly) return settings
+  const blueGreenAtOnce = { ...settings.blueGreen, preSwitchPercent: 0 }
+  if (strategy !== 'canary') return { ...settings, blueGreen: blueGreenAtOnce }
+  return { ...settings, canary: { ...settings.canary, weights: [100] }, blueGreen: blueGreenAtOnce }
+}
+
+function layoutOf({ layouts, slots }: PlanRequest, service: ServiceName): SlotLayout {
+  return layouts?.[service] ?? { slots, visitor: null }
 }
 
 function memberOf(request: PlanRequest, service: ServiceConfig): Member {
   const revision = request.revisions[service.name]!
   const from = request.current[service.name]?.stable ?? null
+  const { slots, visitor } = layoutOf(request, service.name)
   const inPlace = from && (request.strategy === 'rolling' || request.strategy === 'rollback-in-place')
-  const slot = inPlace ? from.slot : request.slots.find((name) => name !== from?.slot)!
-  return { service: service.name, from, to: { slot, revision, replicas: service.replicas } }
+  const idle = slots.find((name) => name !== from?.slot) ?? from!.slot
+  const to: Placement = { slot: inPlace ? from.slot : idle, revision, replicas: service.replicas }
+  const visits = from && visitor && request.strategy === 'canary' && !request.switchesOnly
+  return { service: service.name, from, ...(visits ? { visit: { ...to, slot: visitor } } : {}), to }
 }
 
 function strategyOf(request: PlanRequest, members: readonly Member[]): StrategyName {
@@ -72,20 +103,20 @@ function strategyOf(request: PlanRequest, members: readonly Member[]): StrategyN
   return request.strategy === 'rollback-in-place' ? 'rollback' : request.strategy
 }
 
-function stepsOf(
-  request: PlanRequest,
-  input: { member: Member; service: ServiceConfig; settings: Settings },
-): readonly Step[] {
-  if (input.member.from === null) return first(input)
+function stepsOf(request: PlanRequest, input: StrategyInput): readonly Step[] {
+  const { from, to, visit } = input.member
+  if (from === null) return first(input)
+  if (visit) return visitingCanary(input)
+  const isRolled = from.slot === to.slot
   switch (request.strategy) {
     case 'blue-green':
-      return blueGreen(input)
+      return isRolled ? rolling(input) : blueGreen(input)
     case 'canary':
-      return canary(input)
+      return isRolled ? rolling(input) : canary(input)
     case 'rolling':
       return rolling(input)
     case 'rollback':
-      return rollback(input)
+      return isRolled ? rollbackInPlace(input) : rollback(input)
     case 'rollback-in-place':
       return rollbackInPlace(input)
   }
@@ -148,10 +179,11 @@ function beforeFirstTraffic(steps: readonly Step[], hook: readonly Step[]): Step
   return index < 0 ? [...steps, ...hook] : [...steps.slice(0, index), ...hook, ...steps.slice(index)]
 }
 
-function peakOf(member: Member): number {
-  if (!member.from) return member.to.replicas
-  const inPlace = member.from.slot === member.to.slot
-  return inPlace ? Math.max(member.from.replicas, member.to.replicas) + 1 : member.from.replicas + member.to.replicas
+function peakOf({ from, visit, to }: Member): number {
+  if (!from) return to.replicas
+  const visiting = visit?.replicas ?? 0
+  const inPlace = from.slot === to.slot
+  return visiting + (inPlace ? Math.max(from.replicas, to.replicas) + 1 : from.replicas + to.replicas)
 }
 
 function longestOf(step: Step): number {
@@ -171,15 +203,25 @@ function longestOf(step: Step): number {
   }
 }
 
-function notesOf(members: readonly Member[]): string[] {
+function notesOf(request: PlanRequest, members: readonly Member[]): string[] {
   const notes: string[] = []
+  const { weights } = request.settings.canary
+  if (request.switchesOnly && request.strategy === 'canary' && weights.length > 1) {
+    notes.push(
+      `traffic can only be switched here, not shared: instead of ${weights.join(', ')} % it goes to 100 % at once`,
+    )
+  }
   for (const member of members) {
-    if (!member.from) {
-      notes.push(`${member.service} has no version yet: nothing to compare with and nothing to go back to`)
-    } else if (member.from.slot === member.to.slot) {
-      notes.push(
-        `${member.service} is replaced in place: no old version stays warm, going back takes as long as the rollout`,
-      )
+    const { service, from, to } = member
+    if (!from) {
+      notes.push(`${service} has no version yet: nothing to compare with and nothing to go back to`)
+    } else if (from.slot === to.slot) {
+      notes.push(`${service} is replaced in place: no old version stays warm, going back takes as long as the rollout`)
+    }
+    if (member.visit) {
+      const { slot, replicas } = member.visit
+      const most = `${peakOf(member)} replicas run at once`
+      notes.push(`${service} is tried in ${slot} (up to ${replicas}), then moves to ${to.slot}: ${most}`)
     }
   }
   return notes

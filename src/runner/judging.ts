@@ -51,14 +51,14 @@ export function createJudging(options: {
   const sessions = new Map<string, Session>()
 
   async function verdictOn(release: ReleaseState, member: Member, snapshot: Snapshot) {
-    const { service, to } = member
+    const { service } = member
     const session = await sessionOf(release, member)
     const read = await observer.cells(service, session.open.cursor).catch(() => null)
     const answeredAtMs = read ? nowMs() : session.answeredAtMs
     const hasData = nowMs() - answeredAtMs < SILENT_MS
     // The judge's time goes with the answers: a window must not look empty because nobody told what is in it.
     const total = session.open.elapsedMs + (read ? nowMs() - session.readAtMs : 0)
-    const candidate = snapshot.services[service]?.slots[to.slot] ?? emptySlot
+    const candidate = snapshot.services[service]?.slots[session.question.candidate.slot] ?? emptySlot
     const cells = session.open.cursor && read ? read.cells : []
     const judged = judge.tick(session.open.judge, { elapsedMs: total, cells, candidate, hasData })
     const open = { ...session.open, judge: judged.state, cursor: read?.next ?? session.open.cursor, elapsedMs: total }
@@ -71,13 +71,13 @@ export function createJudging(options: {
     })
     if (judged.verdict.kind === 'unhealthy' || nowMs() - session.savedAtMs >= CHECKPOINT_MS)
       await save(release, service)
-    return { verdict: withProbes(judged.verdict, session.open.key, release, member), fresh: hasData }
+    return { verdict: withProbes(judged.verdict, session, release, member), fresh: hasData }
   }
 
   /** Who gets nothing from users is asked by us. */
-  function withProbes(verdict: Verdict, key: string, { plan }: ReleaseState, member: Member): Verdict {
+  function withProbes(verdict: Verdict, { open, question }: Session, { plan }: ReleaseState, member: Member): Verdict {
     const isAsked = isQuiet(verdict) && plan.unknown.onNoTraffic === 'advance-on-health'
-    const probes = isAsked ? probing.evidence(key, plan, member) : null
+    const probes = isAsked ? probing.evidence(open.key, plan, member, question.candidate.slot) : null
     if (!probes) return verdict
     const failed = probes.sent - probes.passed
     const isFailing = probes.sent > 0 && failed * 100 > probes.sent * plan.triggers.failingHealthPercent
@@ -160,7 +160,7 @@ function countsOf(cells: readonly Cell[], { slot, revision }: Arm): Counts {
 }
 
 /** What the step that exposed the candidate left beside it decides whether there is a control. */
-function questionOf(release: ReleaseState, { service, from, to }: Member): Question {
+function questionOf(release: ReleaseState, { service, from, visit, to }: Member): Question {
   const exposures = release.plan.steps.filter(
     (step) => (step.kind === 'shift' || step.kind === 'roll') && step.service === service,
   )
@@ -169,13 +169,16 @@ function questionOf(release: ReleaseState, { service, from, to }: Member): Quest
   const analysis = release.plan.steps.find((step) => step.kind === 'analyse' && step.service === service)
   const oldServes =
     exposing?.kind === 'roll' || (exposing?.kind === 'shift' && from && (exposing.shares[from.slot] ?? 0) > 0)
+  // A candidate that is visiting is judged where it gets traffic.
+  const isVisiting = visit && exposing?.kind === 'shift' && (exposing.shares[visit.slot] ?? 0) > 0
+  const slot = isVisiting ? visit.slot : to.slot
   return {
     triggers: release.plan.triggers,
-    candidate: { slot: to.slot, revision: to.revision.id },
+    candidate: { slot, revision: to.revision.id },
     control: from && oldServes ? { slot: from.slot, revision: from.revision.id } : null,
     monitorMs: analysis?.kind === 'analyse' ? analysis.monitorMs : 0,
     stage: { index, count: exposures.length },
     candidates: release.plan.members.length,
-    ...(exposing?.kind === 'shift' && { weightPercent: exposing.shares[to.slot] ?? 0 }),
+    ...(exposing?.kind === 'shift' && { weightPercent: exposing.shares[slot] ?? 0 }),
   }
 }

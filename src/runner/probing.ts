@@ -1,5 +1,6 @@
 // Evidence for quiet systems: while nobody sends a candidate anything, real requests are sent to it, and counted
 // apart from users'. They show that it answers; they show nothing about how it does under load.
+import type { SlotName } from '../domain/names.ts'
 import type { ProbeEvidence } from '../domain/verdict.ts'
 import type { Checks, SmokeRequest } from '../effects/ports/platform.ts'
 import type { Member, Plan } from '../plan/plan.ts'
@@ -15,16 +16,16 @@ interface Probed {
 
 export interface Probing {
   /** What the probes of this question have shown so far; starts the next one when it is time. Null without a prober. */
-  evidence(key: string, plan: Plan, member: Member): ProbeEvidence | null
+  evidence(key: string, plan: Plan, member: Member, slot: SlotName): ProbeEvidence | null
 }
 
 export function createProbing({ checks, nowMs }: { checks: Checks; nowMs: () => number }): Probing {
   const probed = new Map<string, Probed>()
 
-  function start(key: string, plan: Plan, member: Member, evidence: ProbeEvidence): void {
-    const { service, to } = member
+  function start(key: string, plan: Plan, member: Member, slot: SlotName, evidence: ProbeEvidence): void {
+    const { service } = member
     probed.set(service, { key, evidence, startedAtMs: nowMs(), running: true })
-    const target = { service, slot: to.slot, tests: testsOf(plan, member) }
+    const target = { service, slot, tests: testsOf(plan, member) }
     const results = checks.probe!(target, AbortSignal.timeout(10 * EVERY_MS))
     results
       .catch(() => [])
@@ -38,13 +39,13 @@ export function createProbing({ checks, nowMs }: { checks: Checks; nowMs: () => 
   }
 
   return {
-    evidence(key, plan, member) {
+    evidence(key, plan, member, slot) {
       if (!checks.probe) return null
       const known = probed.get(member.service)
       const current = known?.key === key ? known : null
       const evidence = current?.evidence ?? { sent: 0, passed: 0 }
       const isDue = current === null || (!current.running && nowMs() - current.startedAtMs >= EVERY_MS)
-      if (isDue) start(key, plan, member, evidence)
+      if (isDue) start(key, plan, member, slot, evidence)
       return evidence
     },
   }

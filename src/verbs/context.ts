@@ -20,6 +20,11 @@ export interface Context {
   readonly actor: Actor
 }
 
+/** What a plan has to keep to. */
+export function whatThePlatformCan({ platform: { workloads, traffic } }: Context) {
+  return { ...workloads.capabilities, switchesOnly: traffic.capabilities.split === 'switch' }
+}
+
 export async function readState(
   context: Context,
 ): Promise<{ state: EnvironmentState; records: readonly JournalRecord[] }> {

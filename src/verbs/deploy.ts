@@ -4,7 +4,7 @@ import { rolesAfterEnding } from '../engine/state.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import type { Plan } from '../plan/plan.ts'
 import { makePlan } from '../plan/planner.ts'
-import { type Context, readState } from './context.ts'
+import { type Context, readState, whatThePlatformCan } from './context.ts'
 
 export interface DeployOptions {
   readonly version: string
@@ -45,7 +45,7 @@ export async function planDeploy(context: Context, options: DeployOptions): Prom
     strategy,
     revisions: Object.fromEntries(changed),
     current,
-    slots: context.platform.workloads.capabilities.slots,
+    ...whatThePlatformCan(context),
     settings: withOptions(environment.settings, options),
   })
 }

@@ -76,14 +76,14 @@ function ticksOf(plan: Plan, samples: readonly Sample[]): SeriesTick[] {
   return samples.map((sample, index) => {
     const before = samples[index - 1]
     const step = plan.steps.find(({ id }) => id === sample.step)
-    const slot = plan.members.find(({ service }) => service === sample.service)!.to.slot
+    const { from } = plan.members.find(({ service }) => service === sample.service)!
     const analysis = plan.steps.find((one) => one.kind === 'analyse' && one.service === sample.service)
     return {
       t: (sample.atMs - firstMs) / 1000,
       lengthSeconds: before ? Math.max(0, sample.atMs - before.atMs) / 1000 : 0,
       stage: {
         key: sample.step,
-        weightPercent: step?.kind === 'shift' ? (step.shares[slot] ?? 0) : 100,
+        weightPercent: step?.kind === 'shift' ? 100 - (from ? (step.shares[from.slot] ?? 0) : 0) : 100,
         monitorSeconds: analysis?.kind === 'analyse' ? analysis.monitorMs / 1000 : 0,
       },
       candidate: sample.candidate,

@@ -1,7 +1,7 @@
 import type { Command } from '../engine/record.ts'
 import { rolesAfterEnding } from '../engine/state.ts'
 import { makePlan } from '../plan/planner.ts'
-import { type Context, readState } from './context.ts'
+import { type Context, readState, whatThePlatformCan } from './context.ts'
 
 /** Tries a failed step again now; when the last release failed as a whole, ships the same once more. */
 export async function retryCommand(context: Context): Promise<Command> {
@@ -16,7 +16,7 @@ export async function retryCommand(context: Context): Promise<Command> {
     strategy: strategy === 'first' ? context.environment.strategy : strategy,
     revisions: Object.fromEntries(members.map((member) => [member.service, member.to.revision])),
     current: rolesAfterEnding(state),
-    slots: context.platform.workloads.capabilities.slots,
+    ...whatThePlatformCan(context),
     settings: context.environment.settings,
   })
   return { verb: 'retry', plan }

@@ -4,7 +4,7 @@ import type { Command, JournalRecord, RollbackTarget } from '../engine/record.ts
 import { type EnvironmentState, rolesAfterEnding } from '../engine/state.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import { makePlan } from '../plan/planner.ts'
-import { type Context, readState } from './context.ts'
+import { type Context, readState, whatThePlatformCan } from './context.ts'
 
 export interface RollbackOptions {
   readonly to: RollbackTarget
@@ -37,7 +37,7 @@ export async function rollbackCommand(context: Context, options: RollbackOptions
     strategy: options.to === 'rolling' ? 'rollback-in-place' : 'rollback',
     revisions: targets,
     current: rolesAfterEnding(state),
-    slots: context.platform.workloads.capabilities.slots,
+    ...whatThePlatformCan(context),
     settings: context.environment.settings,
   })
   return { verb: 'rollback', to: options.to, plan }

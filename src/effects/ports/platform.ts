@@ -1,5 +1,5 @@
 import type { Cell } from '../../domain/counts.ts'
-import type { ServiceName, Shares, SlotName } from '../../domain/names.ts'
+import type { ServiceName, Shares, SlotLayout, SlotName } from '../../domain/names.ts'
 import type { Revision } from '../../domain/revision.ts'
 import type { Snapshot } from '../../domain/snapshot.ts'
 
@@ -39,6 +39,8 @@ export interface SlotTarget {
 export interface WorkloadCapabilities {
   /** Slots that a service may use. */
   readonly slots: readonly SlotName[]
+  /** Services that have other slots than these, or one for visitors. */
+  readonly layouts?: Readonly<Record<ServiceName, SlotLayout>>
 }
 
 export interface Traffic {

@@ -9,7 +9,7 @@ export interface StrategyInput {
   readonly settings: Settings
 }
 
-type MemberSteps = (input: StrategyInput) => readonly Step[]
+export type MemberSteps = (input: StrategyInput) => readonly Step[]
 
 /** No old version: apply, check, all traffic. There is nothing to compare with and nothing to go back to. */
 export const first: MemberSteps = (input) => [...readySteps(input), shiftAll(input), flip(input)]
@@ -52,7 +52,7 @@ export const canary: MemberSteps = (input) => {
 }
 
 /** Limits on a window are met from the first moment on: only tests can show something early. */
-function earlyOf({ canary: { early }, triggers }: Settings): { early: true } | null {
+export function earlyOf({ canary: { early }, triggers }: Settings): { early: true } | null {
   return early && triggers.mode === 'sequential' ? { early } : null
 }
 
@@ -85,7 +85,7 @@ export const rollback: MemberSteps = (input) => [
 /** Rollback in place: the live slot's replicas replaced by those of the earlier version. */
 export const rollbackInPlace: MemberSteps = (input) => rolling(input).filter((step) => step.kind !== 'analyse')
 
-function readySteps({ member, service, settings }: StrategyInput): Step[] {
+export function readySteps({ member, service, settings }: StrategyInput): Step[] {
   return [
     applyStep(member.service, member.to, settings.waits.readyMs),
     {
@@ -98,7 +98,7 @@ function readySteps({ member, service, settings }: StrategyInput): Step[] {
   ]
 }
 
-function applyStep(service: string, placement: Placement, withinMs: number): Step {
+export function applyStep(service: string, placement: Placement, withinMs: number): Step {
   return { id: `${service}.apply`, kind: 'apply', service, placement, withinMs }
 }
 
@@ -122,7 +122,7 @@ function shiftPart({ member, settings }: StrategyInput, weight: number): Step {
   }
 }
 
-function analyse({ member }: StrategyInput, weightPercent: number, monitorMs: number): Step {
+export function analyse({ member }: StrategyInput, weightPercent: number, monitorMs: number): Step {
   return {
     id: `${member.service}.analyse-${weightPercent}`,
     kind: 'analyse',
@@ -132,7 +132,7 @@ function analyse({ member }: StrategyInput, weightPercent: number, monitorMs: nu
   }
 }
 
-function flip({ member }: StrategyInput): Step {
+export function flip({ member }: StrategyInput): Step {
   return {
     id: `${member.service}.flip`,
     kind: 'flip',
@@ -142,7 +142,7 @@ function flip({ member }: StrategyInput): Step {
   }
 }
 
-function drainOld({ member, service }: StrategyInput): Step[] {
+export function drainOld({ member, service }: StrategyInput): Step[] {
   if (!member.from || member.from.slot === member.to.slot) return []
   return [
     {

@@ -171,14 +171,14 @@ function serviceReport(
     name,
     slots: [...slots].sort().map((slot) => {
       const found = facts?.slots[slot]
-      const known = [service.stable, service.previous, member?.to, member?.from].flatMap((placement) =>
+      const known = [service.stable, service.previous, member?.visit, member?.to, member?.from].flatMap((placement) =>
         placement?.slot === slot ? [placement] : [],
       )
       // Where the workloads do not answer, the journal still knows what was put there.
       const placement = known.find((one) => !found || one.revision.id === found.desiredRevision) ?? null
       return {
         slot,
-        role: roleOf(slot, service, placement !== null, member?.to.slot),
+        role: roleOf(slot, service, placement !== null, [member?.visit?.slot, member?.to.slot]),
         version: placement?.revision.version ?? found?.desiredRevision ?? null,
         readyByVersion: readyByVersion(found, known),
         sharePercent: facts?.route.shares[slot] ?? 0,
@@ -207,11 +207,11 @@ function roleOf(
   slot: string,
   service: ServiceState,
   occupied: boolean,
-  candidateSlot: string | undefined,
+  candidateSlots: readonly (string | undefined)[],
 ): Role | null {
   if (service.stable?.slot === slot) return 'stable'
   if (!occupied) return null
-  if (candidateSlot === slot) return 'candidate'
+  if (candidateSlots.includes(slot)) return 'candidate'
   return service.previous?.slot === slot ? 'previous' : null
 }
 
