@@ -75,3 +75,75 @@ export function pods(api: MemoryApi, slot: string, names: readonly string[]): vo
 export function publicPods(api: MemoryApi, names: readonly string[]): void {
   api.put('endpointslices', slice('backend-service', names))
 }
+
+export function httpRouteObject(): KubernetesObject {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'backend-route', namespace: 'shop', generation: 3 },
+    spec: {
+      parentRefs: [{ name: 'gateway' }],
+      hostnames: ['api.example'],
+      rules: [
+        {
+          matches: [{ headers: [{ name: 'x-moodify-slot', value: 'canary' }] }],
+          backendRefs: [{ name: 'backend-canary-service', port: 8000 }],
+        },
+        {
+          backendRefs: [
+            { name: 'backend-service', port: 8000, weight: 100 },
+            { name: 'backend-canary-service', port: 8000, weight: 0 },
+          ],
+        },
+      ],
+    },
+  }
+}
+
+export function virtualServiceObject(): KubernetesObject {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'backend-vs', namespace: 'shop', annotations: { 'moodify.dev/epoch': '7' } },
+    spec: {
+      hosts: ['api.example'],
+      gateways: ['ingress/gateway'],
+      http: [
+        {
+          name: 'pin',
+          match: [{ headers: { 'x-moodify-slot': { exact: 'canary' } } }],
+          route: [{ destination: { host: 'backend-canary-service' } }],
+        },
+        {
+          name: 'main',
+          headers: { response: { set: { 'x-moodify-generation': '4' } } },
+          route: [
+            { destination: { host: 'backend-service.shop.svc.cluster.local' }, weight: 100 },
+            { destination: { host: 'backend-canary-service' }, weight: 0 },
+          ],
+        },
+      ],
+    },
+  }
+}
+
+export function canaryIngressObject(): KubernetesObject {
+  const backend = { service: { name: 'backend-canary-service', port: { number: 8000 } } }
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: {
+      name: 'backend-ingress-canary',
+      namespace: 'shop',
+      annotations: {
+        'nginx.ingress.kubernetes.io/canary': 'true',
+        'nginx.ingress.kubernetes.io/canary-by-header': 'x-moodify-slot',
+        'nginx.ingress.kubernetes.io/canary-weight': '0',
+      },
+    },
+    spec: {
+      ingressClassName: 'nginx',
+      rules: [{ host: 'api.example', http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } }],
+    },
+  }
+}

@@ -73,7 +73,7 @@ export async function readIfThere(api: Api, target: Target): Promise<KubernetesO
   })
 }
 
-function guardEpoch(stamp: Stamp, epoch: number, target: Target): void {
+export function guardEpoch(stamp: Stamp, epoch: number, target: Target): void {
   if (stamp.epoch <= epoch) return
   const message = `${inWords(target)} was taken over by epoch ${stamp.epoch}; epoch ${epoch} writes nothing any more.`
   throw new OperatingError('STALE_EPOCH', message)

@@ -53,6 +53,7 @@ export interface RoutedSlot {
 export interface FrontAddress {
   readonly host: string
   readonly port: number
+  readonly tls?: boolean
   /** Host header of the requests; by default the first host of the route. */
   readonly hostHeader?: string
 }

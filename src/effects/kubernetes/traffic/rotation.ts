@@ -22,23 +22,24 @@ export interface FollowedRoute extends AskedRoute {
   outOfRotationMs(slot: SlotName): number | null
 }
 
-export interface RouteMemory {
+/** @typeParam Route  what is remembered of a route; planes may add to it */
+export interface RouteMemory<Route extends AskedRoute = AskedRoute> {
   isProven(service: ServiceName, asked: AskedRoute): boolean
   /** The last route that was proven, or null. */
-  proven(service: ServiceName): AskedRoute | null
+  proven(service: ServiceName): Route | null
   /** Takes the newest evidence in. Until the first proof the route as asked for stands in, with generation 0. */
-  see(service: ServiceName, asked: AskedRoute, slots: readonly SlotName[], evidence: Evidence): FollowedRoute
+  see(service: ServiceName, asked: Route, slots: readonly SlotName[], evidence: Evidence): FollowedRoute
 }
 
-interface Seen {
-  proven: AskedRoute | null
-  pending: { readonly asked: AskedRoute; readonly sinceMs: number; holdsSinceMs: number | null } | null
+interface Seen<Route> {
+  proven: Route | null
+  pending: { readonly asked: Route; readonly sinceMs: number; holdsSinceMs: number | null } | null
   readonly outSinceMs: Map<SlotName, number>
 }
 
-export function routeMemory(clock: Clock): RouteMemory {
-  const seen = new Map<ServiceName, Seen>()
-  const seenOf = (service: ServiceName): Seen => {
+export function routeMemory<Route extends AskedRoute = AskedRoute>(clock: Clock): RouteMemory<Route> {
+  const seen = new Map<ServiceName, Seen<Route>>()
+  const seenOf = (service: ServiceName): Seen<Route> => {
     const known = seen.get(service) ?? { proven: null, pending: null, outSinceMs: new Map() }
     seen.set(service, known)
     return known
@@ -65,9 +66,9 @@ export function routeMemory(clock: Clock): RouteMemory {
       } else {
         state.pending = null
       }
-      const route = state.proven ?? { generation: 0, shares: asked.shares }
       return {
-        ...route,
+        generation: state.proven?.generation ?? 0,
+        shares: state.proven?.shares ?? asked.shares,
         unprovenMs: state.pending && now - state.pending.sinceMs,
         outOfRotationMs(slot) {
           const since = state.outSinceMs.get(slot)
@@ -78,7 +79,12 @@ export function routeMemory(clock: Clock): RouteMemory {
   }
 }
 
-function hasSettled(state: Seen, asked: AskedRoute, { holds, settleMs }: Evidence, now: number): boolean {
+function hasSettled<Route extends AskedRoute>(
+  state: Seen<Route>,
+  asked: Route,
+  { holds, settleMs }: Evidence,
+  now: number,
+): boolean {
   if (!isSame(state.pending?.asked ?? null, asked)) state.pending = { asked, sinceMs: now, holdsSinceMs: null }
   const pending = state.pending!
   pending.holdsSinceMs = holds ? (pending.holdsSinceMs ?? now) : null
