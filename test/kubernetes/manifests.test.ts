@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fillManifest, parseManifest, renderManifests } from '../../src/effects/kubernetes/manifests.ts'
-import { variables } from './assets.ts'
+import { kubernetesFolder, templateFiles, variables } from './assets.ts'
 
 const object = (rest: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n${rest}`
 
@@ -72,4 +73,16 @@ describe('files and folders', () => {
 
   test('a path that leads nowhere is an error', () =>
     expect(() => renderManifests(join(folder, 'x.yaml'), variables)).toThrow(/no such file or folder/))
+})
+
+const hasEnvsubst = spawnSync('envsubst', ['--version']).status === 0
+test.skipIf(!hasEnvsubst).each(templateFiles)('plain envsubst makes the same of %s', (name) => {
+  const file = join(kubernetesFolder, name)
+  const text = readFileSync(file, 'utf8')
+  const filled = spawnSync('envsubst', [], {
+    input: text,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], ...variables },
+  })
+  expect(filled.stdout).toBe(fillManifest(text, file, variables))
 })
