@@ -31,12 +31,15 @@ export function memoryApi(): MemoryApi {
     },
     object: (plural, name) => objects.get(keyOf(plural, name))!,
     get: async ({ plural }, name) => structuredClone(objects.get(keyOf(plural, name)) ?? null),
-    async list({ plural }, options) {
-      const wanted = options?.labelSelector?.match(/^(\S+) in \((.*)\)$/)
-      const items = [...objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object)
-      const matches = ({ metadata }: KubernetesObject) =>
-        !wanted || wanted[2]!.split(',').includes(metadata.labels?.[wanted[1]!] ?? '')
-      return { items: structuredClone(items.filter(matches)), resourceVersion: String(version) }
+    async list({ plural, namespace }, options) {
+      const items = [...objects]
+        .filter(
+          ([key, { metadata }]) => key.startsWith(`${plural}/`) && (!namespace || metadata.namespace === namespace),
+        )
+        .map(([, object]) => object)
+      const isSelected = ({ metadata }: KubernetesObject) =>
+        matches(metadata.labels ?? {}, options?.labelSelector ?? '')
+      return { items: structuredClone(items.filter(isSelected)), resourceVersion: String(version) }
     },
     async patch({ plural }: Resource, name, operations) {
       api.beforePatch(name)
@@ -57,6 +60,13 @@ export function memoryApi(): MemoryApi {
     },
   }
   return api
+}
+
+/** `key in (a,b)` alone, or `key=a,other=b`. */
+function matches(labels: Readonly<Record<string, string>>, selector: string): boolean {
+  const [, key, values] = selector.match(/^(\S+) in \((.*)\)$/) ?? []
+  if (key) return values!.split(',').includes(labels[key] ?? '')
+  return selector.split(',').every((part) => part === '' || labels[part.split('=')[0]!] === part.split('=')[1])
 }
 
 /** One operation of RFC 6902, in place. */

@@ -10,6 +10,7 @@ import type { RoutedOptions } from '../../../src/effects/kubernetes/traffic/rout
 import { virtualService } from '../../../src/effects/kubernetes/traffic/virtual-service.ts'
 import {
   canaryIngressObject,
+  colours,
   httpRouteObject,
   pods,
   publicPods,

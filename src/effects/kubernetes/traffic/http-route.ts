@@ -4,6 +4,7 @@ import { HTTP_ROUTES, inNamespace, MARKER_HEADER, type RoutedService } from './p
 import { type RouteKind, testsFirst, weightOperations } from './route-kind.ts'
 import { isSplit } from './weights.ts'
 
+export const NOT_ACCEPTED = 'no gateway has accepted the route yet'
 const MODIFIER = 'ResponseHeaderModifier'
 
 interface Rule {
@@ -22,7 +23,7 @@ interface Filter {
 }
 
 export const httpRoute: RouteKind = {
-  name: 'gateway-api',
+  name: 'httproute',
   marks: true,
 
   target: (service) => {
@@ -59,7 +60,7 @@ export const httpRoute: RouteKind = {
   reported(object) {
     const { generation } = object.metadata
     const { parents = [] } = (object['status'] ?? {}) as { parents?: readonly ParentStatus[] }
-    if (parents.length === 0) return 'no gateway has accepted the route yet: see its parentRefs'
+    if (parents.length === 0) return `${NOT_ACCEPTED}: see its parentRefs`
     const problems = parents.flatMap(({ conditions = [] }) =>
       conditions.flatMap((condition) => problemIn(condition, generation)),
     )

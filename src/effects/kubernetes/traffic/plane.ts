@@ -5,10 +5,10 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Traffic } from '../../ports/platform.ts'
 import type { Api, Resource } from '../api.ts'
 
-export const planeNames = ['selector', 'replicas', 'gateway-api', 'istio', 'nginx'] as const
+export const planeNames = ['selector', 'replicas', 'httproute', 'virtualservice', 'nginx'] as const
 /**
  * `selector`: a Service's selector, all at once; `replicas`: the share of ready pods behind one Service;
- * `gateway-api`: an HTTPRoute; `istio`: a VirtualService; `nginx`: canary annotations of an Ingress.
+ * `httproute`: Gateway API; `virtualservice`: Istio; `nginx`: canary annotations of an Ingress.
  */
 export type PlaneName = (typeof planeNames)[number]
 

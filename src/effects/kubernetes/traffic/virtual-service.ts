@@ -15,7 +15,7 @@ interface Destination {
 }
 
 export const virtualService: RouteKind = {
-  name: 'istio',
+  name: 'virtualservice',
   marks: true,
 
   target: (service) => {

@@ -1,0 +1,165 @@
+// Which plane a service's traffic goes by: what is configured, or what the cluster and the service have.
+import type { ServiceName } from '../../../domain/names.ts'
+import { OperatingError } from '../../../errors/catalogue.ts'
+import type { TrafficCapabilities } from '../../ports/platform.ts'
+import { type Api, ApiError, type KubernetesObject } from '../api.ts'
+import { frontsOfHttpRoute, frontsOfVirtualService } from './fronts.ts'
+import { asOperating } from './guarded.ts'
+import { httpRoute, NOT_ACCEPTED } from './http-route.ts'
+import { nginxIngress } from './nginx-ingress.ts'
+import type { FrontAddress, PlaneName, PlaneOptions, RoutedService, TrafficPlane } from './plane.ts'
+import { areReachable } from './proof.ts'
+import type { RouteKind } from './route-kind.ts'
+import { routedPlane } from './routed.ts'
+import { selectorPlane } from './service-selector.ts'
+import { virtualService } from './virtual-service.ts'
+
+/** In the order of preference where a service has several. */
+const routeKinds: readonly RouteKind[] = [httpRoute, virtualService, nginxIngress]
+
+export interface ChooseOptions extends PlaneOptions {
+  readonly by: PlaneName | 'auto'
+  /** Where no route can share, pods behind one Service may: a canary is wanted. */
+  readonly mix: boolean
+}
+
+export interface ChosenPlane {
+  readonly plane: TrafficPlane
+  /** What was found and why it was chosen, one line per service, for people. */
+  readonly notes: readonly string[]
+}
+
+/** @throws OperatingError PLATFORM_FAILED when what is configured is not there, CLUSTER_UNREACHABLE, CLUSTER_REFUSED */
+export async function choosePlane(options: ChooseOptions): Promise<ChosenPlane> {
+  const chosen = await Promise.all(options.services.map((service) => chooseFor(options, service)))
+  const planes = new Map(chosen.map(({ plane }, index) => [options.services[index]!.name, plane]))
+  return { plane: planes.size === 1 ? chosen[0]!.plane : together(planes), notes: chosen.map(({ note }) => note) }
+}
+
+async function chooseFor(
+  options: ChooseOptions,
+  service: RoutedService,
+): Promise<{ plane: TrafficPlane; note: string }> {
+  const own = { ...options, services: [service] }
+  if (options.by === 'selector' || options.by === 'replicas') {
+    return { plane: selectorPlane(own, { mix: options.by === 'replicas' }), note: `${service.name}: by ${options.by}` }
+  }
+  const wanted = routeKinds.filter(({ name }) => options.by === 'auto' || options.by === name)
+  const found = (await Promise.all(wanted.map((kind) => findRoute(options.api, kind, service)))).filter(
+    (one) => one !== null,
+  )
+  // A route that no gateway has accepted carries nothing; it is only used where there is no other.
+  const isIdle = ({ kind, route }: FoundRoute) => kind.reported(route)?.startsWith(NOT_ACCEPTED) ?? false
+  const [first, ...rest] = found.toSorted((a, b) => Number(isIdle(a)) - Number(isIdle(b)))
+  if (first) return routedFor(own, service, first, rest)
+  // A service without a canary needs no route that shares, whatever the others of its environment have.
+  const needsRoute = options.by !== 'auto' && service.slots['canary'] !== undefined
+  if (needsRoute) throw missing(service, wanted[0]!)
+  const plane = selectorPlane(own, { mix: options.mix })
+  return {
+    plane,
+    note: `${service.name}: no route shares its traffic, so by ${plane.name} of ${service.publicService}`,
+  }
+}
+
+interface FoundRoute {
+  readonly kind: RouteKind
+  readonly route: KubernetesObject
+}
+
+/** Null when the cluster does not know the kind, when there is no such object, or when it shares nothing. */
+async function findRoute(api: Api, kind: RouteKind, service: RoutedService): Promise<FoundRoute | null> {
+  const target = kind.target(service)
+  if (!target) return null
+  try {
+    const route = await api.get(target.resource, target.name)
+    return route && kind.weights(route, service) ? { kind, route } : null
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null
+    throw asOperating(error, `read ${target.resource.plural}/${target.name}`)
+  }
+}
+
+async function routedFor(
+  options: ChooseOptions,
+  service: RoutedService,
+  { kind, route }: FoundRoute,
+  others: readonly FoundRoute[],
+): Promise<{ plane: TrafficPlane; note: string }> {
+  const fronts = await findFronts(options.api, kind, service, route)
+  const proof = await proofLevel(kind, service, fronts)
+  const plane = routedPlane(kind, {
+    ...options,
+    proof,
+    headerPin: kind.pinHeader(route, service),
+    frontsOf: (_, current) => findFronts(options.api, kind, service, current),
+  })
+  const known = proof === 'marked' ? `marked answers of ${inWords(fronts)}` : proofInWords[proof]
+  const also = others.map((other) => `${other.route.kind} ${other.route.metadata.name}`)
+  const left = also.length > 0 ? `; ${also.join(' and ')} found too, and left as they are` : ''
+  return { plane, note: `${service.name}: by ${route.kind} ${route.metadata.name}, followed when ${known}${left}` }
+}
+
+const proofInWords = {
+  reported: 'its status is right and the settle time has passed (no front can be asked from here)',
+  waited: 'the declared propagation time has passed (nothing shows it from here)',
+} as const
+
+async function proofLevel(
+  kind: RouteKind,
+  service: RoutedService,
+  fronts: readonly FrontAddress[],
+): Promise<TrafficCapabilities['proof']> {
+  // Fronts that are configured are meant to be asked: when they do not answer, that is to be said, not worked around.
+  if (kind.marks && (service.fronts?.length || (await areReachable(fronts)))) return 'marked'
+  return kind === httpRoute ? 'reported' : 'waited'
+}
+
+async function findFronts(
+  api: Api,
+  kind: RouteKind,
+  service: RoutedService,
+  route: KubernetesObject,
+): Promise<readonly FrontAddress[]> {
+  if (service.fronts && service.fronts.length > 0) return service.fronts
+  // What may not be read cannot be asked; that only makes the proof weaker.
+  if (kind === httpRoute) return frontsOfHttpRoute(api, route).catch(() => [])
+  return kind === virtualService ? frontsOfVirtualService(api, route).catch(() => []) : []
+}
+
+function inWords(fronts: readonly FrontAddress[]): string {
+  return fronts.map(({ host, port }) => `${host}:${port}`).join(', ')
+}
+
+function missing(service: RoutedService, kind: RouteKind): OperatingError {
+  const target = kind.target(service)
+  return new OperatingError(
+    'PLATFORM_FAILED',
+    `${service.name} is to be shared out by ${kind.name}, but ${target?.resource.plural}/${target?.name} in ${service.namespace} is not there or has no rule with two Services of it.`,
+    'Apply kubernetes/canary/, or set traffic in moodify.yaml to auto',
+  )
+}
+
+/** Services that go by different planes. What is said of the whole is what the most able one can. */
+function together(planes: ReadonlyMap<ServiceName, TrafficPlane>): TrafficPlane {
+  const all = [...planes.values()]
+  const able = all.toSorted((a, b) => ability(b) - ability(a))[0]!
+  const planeOf = (service: ServiceName) => {
+    const plane = planes.get(service)
+    if (plane) return plane
+    throw new OperatingError('PLATFORM_FAILED', `${service} has no traffic objects in this environment.`)
+  }
+  return {
+    name: able.name,
+    capabilities: able.capabilities,
+    setShares: (change, epoch) => planeOf(change.service).setShares(change, epoch),
+    route: (service) => planeOf(service).route(service),
+    async takeEpoch(epoch) {
+      for (const plane of all) await plane.takeEpoch(epoch)
+    },
+  }
+}
+
+function ability({ capabilities }: TrafficPlane): number {
+  return ['switch', 'replica', 'connection', 'request'].indexOf(capabilities.split)
+}
