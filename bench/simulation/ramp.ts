@@ -46,7 +46,7 @@ interface Luck {
 const RATE = 0.001
 const calm: Weather = { requestsPerSecond: 50, rate: RATE }
 const STAGE_SECONDS = 300
-const STAGES = [10, 25, 50, 100] as const
+export const STAGES = [10, 25, 50, 100] as const
 const TICK_SECONDS = 5
 const COLD_SECONDS = 10
 
@@ -99,13 +99,17 @@ export interface RampResult {
   readonly trials: number
   /** Rules that took a good version back, with how often. */
   readonly rules: Readonly<Record<string, number>>
-  /** Ends of stages at which the canary was found healthy. */
-  readonly promoted: number
+  /** Ends of stages at which the canary was found healthy, of 4 in each trial. */
+  readonly healthyStages: number
 }
 
 export interface RampOptions {
   readonly trials: number
   readonly seed: number
+  /** Number of the first trial; each has random numbers of its own. */
+  readonly first?: number
+  /** Leaves out the stage at 100 %, where nothing is promised. */
+  readonly untilAlone?: boolean
   readonly layout?: LayoutName
   readonly judge?: Judge
   readonly triggers?: Partial<Triggers>
@@ -113,16 +117,29 @@ export interface RampOptions {
 
 export function simulateRamps(name: ScenarioName, options: RampOptions): RampResult {
   const rules: Record<string, number> = {}
-  let promoted = 0
+  let healthyStages = 0
   let alone = 0
-  for (let trial = 0; trial < options.trials; trial++) {
-    const { takenBackBy, atPercent, healthyStages } = ramp(scenarios[name], chanceFrom(options.seed, trial), options)
-    if (takenBackBy) rules[takenBackBy] = (rules[takenBackBy] ?? 0) + 1
-    if (takenBackBy && atPercent === 100) alone++
-    promoted += healthyStages
+  const first = options.first ?? 0
+  for (let trial = first; trial < first + options.trials; trial++) {
+    const result = ramp(scenarios[name], chanceFrom(options.seed, trial), options)
+    if (result.takenBackBy) rules[result.takenBackBy] = (rules[result.takenBackBy] ?? 0) + 1
+    if (result.takenBackBy && result.atPercent === 100) alone++
+    healthyStages += result.healthyStages
   }
   const all = Object.values(rules).reduce((sum, count) => sum + count, 0)
-  return { falseRollbacks: all - alone, alone, trials: options.trials, rules, promoted: promoted / STAGES.length }
+  return { falseRollbacks: all - alone, alone, trials: options.trials, rules, healthyStages }
+}
+
+export function addResults(a: RampResult, b: RampResult): RampResult {
+  const rules = { ...a.rules }
+  for (const [rule, count] of Object.entries(b.rules)) rules[rule] = (rules[rule] ?? 0) + count
+  return {
+    falseRollbacks: a.falseRollbacks + b.falseRollbacks,
+    alone: a.alone + b.alone,
+    trials: a.trials + b.trials,
+    rules,
+    healthyStages: a.healthyStages + b.healthyStages,
+  }
 }
 
 const defaults: Triggers = {
@@ -150,6 +167,7 @@ function ramp(scenario: Scenario, chance: Chance, options: RampOptions) {
   let state: JudgeState | null = null
   let healthyStages = 0
   for (const [index, weight] of STAGES.entries()) {
+    if (options.untilAlone && weight === 100) break
     const startedAt = index * STAGE_SECONDS
     while (canary.length < canaryAt(weight)) canary.push(replica(`canary-${canary.length}`, true, factor(), startedAt))
     const question = questionOf(index, weight, { ...defaults, ...triggers })
@@ -237,6 +255,11 @@ function ofReplica(chance: Chance, { stalls = 0, hitches = 0 }: Scenario, reques
 /** Source: Box and Muller. */
 function normal(chance: Chance): number {
   return Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance())
+}
+
+/** Lower 99 % confidence limit of a share: the upper one of what is left. */
+export function lowerLimit(hits: number, trials: number): number {
+  return hits === 0 ? 0 : 1 - upperLimit(trials - hits, trials)
 }
 
 /** Upper 99 % confidence limit of a share, exact. Source: Clopper and Pearson (1934). */

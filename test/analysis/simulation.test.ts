@@ -1,7 +1,8 @@
 // A short form of bench/analysis.ts with fixed seeds: the figures of the long form, with room for its fewer trials.
 import { describe, expect, test } from 'vitest'
 import { simulateStage } from '../../bench/simulation/one-stage.ts'
-import { type ScenarioName, scenarios, simulateRamps, upperLimit } from '../../bench/simulation/ramp.ts'
+import { lowerLimit, type ScenarioName, scenarios, simulateRamps, upperLimit } from '../../bench/simulation/ramp.ts'
+import { type StrategyName, secondsToRollback } from '../../bench/simulation/strategies.ts'
 import { guardrails } from '../../src/analysis/guardrails.ts'
 import type { Judge } from '../../src/analysis/judge.ts'
 
@@ -42,6 +43,10 @@ describe('a good version through 10, 25, 50 and 100 %', () => {
     expect(simulateRamps(name, { trials: 8, seed }).falseRollbacks).toBe(0)
   })
 
+  test.each(promised)('is not taken back by %s with as many replicas as stable either', (name) => {
+    expect(simulateRamps(name, { trials: 8, seed, layout: '3 beside 3', untilAlone: true }).falseRollbacks).toBe(0)
+  })
+
   test('would be taken back by a shared outage where only limits count', () => {
     const threshold: Judge = {
       start: (question, previous) =>
@@ -60,7 +65,25 @@ describe('a good version through 10, 25, 50 and 100 %', () => {
   })
 })
 
+describe('a version that fails ten times as many requests as stable', () => {
+  const tenfold = { fails: 0.01, slow: 0 }
+  const found = (strategy: StrategyName, trials: number) =>
+    Array.from({ length: trials }, (_, trial) =>
+      secondsToRollback({ strategy, mode: 'sequential', candidate: tenfold, seed, trial }),
+    ).filter((seconds) => seconds !== null).length
+
+  test('is not hidden by cells of stable that hold nine times as many requests', () => {
+    expect(found('canary, 3 and 3 replicas', 40)).toBeGreaterThanOrEqual(10)
+  })
+
+  test('is found in a roll, though nothing runs beside it any more', () => {
+    expect(found('rolling', 10)).toBe(10)
+  })
+})
+
 test('the upper limit of none in 459 is 1 %', () => {
   expect(upperLimit(0, 459)).toBeCloseTo(0.01, 4)
   expect(upperLimit(10, 1000)).toBeCloseTo(0.0201, 3)
+  expect(lowerLimit(0, 459)).toBe(0)
+  expect(lowerLimit(10, 1000)).toBeCloseTo(0.00415, 4)
 })
