@@ -45,7 +45,7 @@ export function composeContext(folder: string, environmentName?: string): Contex
   return {
     config,
     environment,
-    journal: openSqliteJournal(paths.journal(name), name, systemClock.wall),
+    journal: openSqliteJournal(paths.journal(name), name, { wall: systemClock.wall, ...config.journal }),
     platform: localPlatform({ paths, environment: name, config }),
     host: localHost({ config, paths, version: VERSION, bundle: builtBundle }),
     versions: localVersions(paths),

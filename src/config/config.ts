@@ -10,11 +10,17 @@ export interface Config {
   readonly root: string
   readonly name: string
   readonly artifacts: ArtifactsConfig
+  readonly journal: JournalConfig
   /** In the order in which a release ships them. */
   readonly services: readonly ServiceConfig[]
   readonly environments: Readonly<Record<EnvironmentName, EnvironmentConfig>>
   /** Environment used when `-e` is not given: `production` where there is one, else the only or first one. */
   readonly defaultEnvironment: EnvironmentName
+}
+
+export interface JournalConfig {
+  /** Newest releases of each environment that stay in its journal. */
+  readonly keepReleases: number
 }
 
 export type ArtifactsConfig =

@@ -9,6 +9,7 @@ import { profiles } from './config.ts'
 
 export const defaults = {
   artifacts: { from: 'git', keep: 5 },
+  journal: { keepReleases: 100 },
   service: {
     directory: '.',
     replicas: 3,

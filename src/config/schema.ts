@@ -56,6 +56,14 @@ const artifacts = mapping({
   ),
 }).meta({ id: 'artifacts' })
 
+const journal = mapping({
+  keepReleases: optional(
+    whole('a number of releases', 1, 100_000),
+    'How many releases of each environment `history`, `explain` and `replay` know; older ones are forgotten. What runs now is never forgotten.',
+    defaults.journal.keepReleases,
+  ),
+}).meta({ id: 'journal' })
+
 const health = mapping({
   startup: optional(
     requestPath,
@@ -462,6 +470,7 @@ export const fileSchema = mapping({
     'Name of the application, in lower case.',
   ),
   artifacts: optional(artifacts, 'Where the files of a version come from.'),
+  journal: optional(journal, 'What is remembered of releases.'),
   services: required(
     named(service).meta({ minProperties: 1, propertyNames: { pattern: NAME.source } }),
     'The services by name, in the order in which a release ships them.',

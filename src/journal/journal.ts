@@ -1,6 +1,8 @@
 import type { Actor } from '../domain/names.ts'
 import type { Command, Decision, JournalRecord } from '../engine/record.ts'
+import type { EnvironmentState } from '../engine/state.ts'
 import { OperatingError } from '../errors/catalogue.ts'
+import { type Base, firstBase } from './seals.ts'
 
 /**
  * The append-only log of one environment, and the inbox of commands beside it. One writer at a time: an append
@@ -20,7 +22,20 @@ export interface Journal {
     expected: { epoch: number; seq: number; release: string | null },
   ): Promise<readonly JournalRecord[]>
   /**
-   * Records with a seq above `after`, in order.
+   * What the present is folded from: a state, and the records after it. They begin before the newest release, so that it
+   * can be told in full. However many releases there were, this reads about one.
+   *
+   * @param notAfter  seq at or before which the state has to be
+   * @throws as `read`; a JournalDamaged also has the state
+   */
+  newest(notAfter?: number): Promise<Newest>
+  /**
+   * Keeps the state of a moment in which no release runs, and lets the records go that are older than the releases that
+   * are to be kept. Harmless when repeated.
+   */
+  seal(state: EnvironmentState): Promise<void>
+  /**
+   * Records with a seq above `after` that are kept, in order.
    *
    * @throws OperatingError JOURNAL_NEWER on a version it does not know
    * @throws JournalDamaged naming the first record that is not what was written
@@ -43,11 +58,19 @@ export interface Journal {
 export class JournalDamaged extends OperatingError {
   /** The records before the damage: for looking, never for deciding. */
   readonly whole: readonly JournalRecord[]
+  /** What they are folded from. */
+  readonly base: Base
 
-  constructor(message: string, hint: string, whole: readonly JournalRecord[] = []) {
+  constructor(message: string, hint: string, whole: readonly JournalRecord[] = [], base: Base = firstBase) {
     super('JOURNAL_FAILED', message, hint)
     this.whole = whole
+    this.base = base
   }
+}
+
+export interface Newest {
+  readonly base: Base
+  readonly records: readonly JournalRecord[]
 }
 
 export interface PostedCommand {

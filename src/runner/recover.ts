@@ -21,7 +21,8 @@ export async function recover(options: {
   const { journal, platform, clock, name, version, signal } = options
   const epoch = await journal.takeEpoch({ name, moodify: version })
   if ((await stamp(platform, epoch, clock, signal)) === 'superseded') return 'superseded'
-  const state = fold(await journal.read())
+  const { base, records } = await journal.newest()
+  const state = fold(records, base.state)
   const saved = (await journal.checkpoint('watch')) as Pick<Watch, 'key' | 'monitorMs'> | null
   const watch = saved?.key === watchKey(state) ? { ...noWatch, ...saved } : noWatch
   return { state, watch, epoch }

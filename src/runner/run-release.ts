@@ -22,7 +22,7 @@ import { createInputs } from './inputs.ts'
 import { createJudging } from './judging.ts'
 import type { World } from './perform.ts'
 import { createProbing } from './probing.ts'
-import { recover, watchKeeper } from './recover.ts'
+import { recover, unlessRefused, watchKeeper } from './recover.ts'
 
 export interface RunnerOptions extends World {
   readonly journal: Journal
@@ -113,6 +113,8 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
       if (changesStep.includes(record.body.kind)) inputs.stepChanged()
       background.follow(state, record.body)
     }
+    const hasEnded = records.some(({ body }) => body.kind === 'releaseEnded')
+    if (hasEnded && !state.release) await unlessRefused(journal.seal(state))
   }
 
   function releaseOf(decisions: readonly Decision[]): string | null {

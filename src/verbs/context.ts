@@ -25,11 +25,12 @@ export function whatThePlatformCan({ platform: { workloads, traffic } }: Context
   return { ...workloads.capabilities, switchesOnly: traffic.capabilities.split === 'switch' }
 }
 
+/** The state, and the records of the newest release and since. */
 export async function readState(
   context: Context,
 ): Promise<{ state: EnvironmentState; records: readonly JournalRecord[] }> {
-  const records = await context.journal.read()
-  return { state: fold(records), records }
+  const { base, records } = await context.journal.newest()
+  return { state: fold(records, base.state), records }
 }
 
 /**
@@ -43,6 +44,18 @@ export async function readWhatIsWhole(
     return { ...(await readState(context)), damage: null }
   } catch (error) {
     if (!(error instanceof JournalDamaged)) throw error
-    return { state: fold(error.whole), records: error.whole, damage: error.message }
+    return { state: fold(error.whole, error.base.state), records: error.whole, damage: error.message }
+  }
+}
+
+/** All records that are kept, for looking; with a damaged journal those before the damage. */
+export async function readHistory(
+  context: Context,
+): Promise<{ records: readonly JournalRecord[]; damage: string | null }> {
+  try {
+    return { records: await context.journal.read(), damage: null }
+  } catch (error) {
+    if (!(error instanceof JournalDamaged)) throw error
+    return { records: error.whole, damage: error.message }
   }
 }

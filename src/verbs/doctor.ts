@@ -14,7 +14,8 @@ export async function doctor(context: Context): Promise<readonly Finding[]> {
 
 async function journalFindings(context: Context): Promise<Finding[]> {
   try {
-    const { state, records } = await readState(context)
+    const { state } = await readState(context)
+    const records = await context.journal.read()
     const phase = phaseOf(state)
     const found: Finding[] = [{ level: 'ok', what: `journal: ${records.length} records, ${phaseMeaning[phase]}` }]
     const needsPerson = state.release?.wait?.needsPerson ? state.release.wait : null

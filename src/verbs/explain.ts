@@ -1,6 +1,6 @@
 import type { JournalRecord } from '../engine/record.ts'
 import { OperatingError } from '../errors/catalogue.ts'
-import { type Context, readWhatIsWhole } from './context.ts'
+import { type Context, readHistory, readWhatIsWhole } from './context.ts'
 
 /**
  * Every record of a release in order, with the runners that took over in it; of the newest one without a name.
@@ -11,7 +11,7 @@ export async function explain(
   context: Context,
   release?: string,
 ): Promise<{ readonly records: readonly JournalRecord[]; readonly damage: string | null }> {
-  const { records, damage } = await readWhatIsWhole(context)
+  const { records, damage } = await (release === undefined ? readWhatIsWhole(context) : readHistory(context))
   const started = records.flatMap(({ body }) => (body.kind === 'releaseStarted' ? [body.release] : []))
   const wanted = release ?? started.at(-1)
   if (!wanted || !started.includes(wanted)) {

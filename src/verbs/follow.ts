@@ -16,8 +16,9 @@ export type Followed =
 /** Records after `afterSeq` as they come, until the caller stops. */
 export async function* follow(context: Context, afterSeq: number, signal: AbortSignal): AsyncGenerator<Followed> {
   const { journal, clock, host, environment } = context
-  const all = await journal.read()
-  let state = fold(all.filter((record) => record.seq <= afterSeq))
+  const { base, records } = await journal.newest(afterSeq)
+  const seen = records.filter((record) => record.seq <= afterSeq)
+  let state = fold(seen, base.state)
   let ensuredMs = clock.monotonicMs()
   while (!signal.aborted) {
     for (const record of await journal.read(state.seq)) {

@@ -1,6 +1,6 @@
 import type { ServiceName } from '../domain/names.ts'
 import type { Revision } from '../domain/revision.ts'
-import type { Command, JournalRecord, RollbackTarget } from '../engine/record.ts'
+import type { Command, RollbackTarget } from '../engine/record.ts'
 import { type EnvironmentState, rolesAfterEnding } from '../engine/state.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import { makePlan } from '../plan/planner.ts'
@@ -27,8 +27,8 @@ export async function rollbackCommand(context: Context, options: RollbackOptions
       `moodify rollback -t version -v ${options.version}`,
     )
   }
-  const { state, records } = await readState(context)
-  const targets = options.version ? await namedRevisions(context, options.version, records) : revisionsBefore(state)
+  const { state } = await readState(context)
+  const targets = options.version ? await namedRevisions(context, options.version) : revisionsBefore(state)
   if (Object.keys(targets).length === 0) return { verb: 'rollback', to: options.to, plan: null }
   const plan = makePlan({
     config: context.config,
@@ -54,11 +54,8 @@ function revisionsBefore(state: EnvironmentState): Record<ServiceName, Revision>
 }
 
 /** The revisions that ran under this name before; else made anew from the version. */
-async function namedRevisions(
-  context: Context,
-  version: string,
-  records: readonly JournalRecord[],
-): Promise<Readonly<Record<ServiceName, Revision>>> {
+async function namedRevisions(context: Context, version: string): Promise<Readonly<Record<ServiceName, Revision>>> {
+  const records = await context.journal.read()
   const plans = records.flatMap(({ body }) =>
     body.kind === 'releaseStarted' && body.plan.version === version ? [body.plan] : [],
   )

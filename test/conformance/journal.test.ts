@@ -6,12 +6,12 @@ import { expect, test } from 'vitest'
 import { RECORD_VERSION } from '../../src/engine/record.ts'
 import { memoryJournal } from '../../src/journal/memory.ts'
 import { openSqliteJournal } from '../../src/journal/sqlite.ts'
-import { describeJournal, type JournalSubject } from './journal.ts'
+import { describeJournal, type JournalSubject, KEPT } from './journal.ts'
 
 const wall = () => '2026-01-06T10:00:00.000Z'
 
 describeJournal('in memory', () => {
-  const journal = memoryJournal('production', wall)
+  const journal = memoryJournal('production', wall, { keepReleases: KEPT })
   return {
     journal,
     other: journal,
@@ -25,7 +25,7 @@ describeJournal('in SQLite', (): JournalSubject => {
   const file = join(folder, 'state', 'journal.db')
   const opened: ReturnType<typeof openSqliteJournal>[] = []
   const open = () => {
-    opened.push(openSqliteJournal(file, 'production', wall))
+    opened.push(openSqliteJournal(file, 'production', { wall, keepReleases: KEPT }))
     return opened.at(-1)!
   }
   const closeAll = () => {
@@ -59,7 +59,7 @@ describeJournal('in SQLite', (): JournalSubject => {
 test('journal, in SQLite: a file that is no database is an operating error which names it', () => {
   const folder = mkdtempSync(join(tmpdir(), 'moodify-journal-'))
   try {
-    expect(() => openSqliteJournal(folder, 'production', wall)).toThrow(
+    expect(() => openSqliteJournal(folder, 'production', { wall })).toThrow(
       expect.objectContaining({ code: 'JOURNAL_FAILED', message: expect.stringContaining(folder) }),
     )
   } finally {

@@ -18,7 +18,7 @@ const file = join(folder, 'journal.db')
 let bytes: Buffer
 let records: readonly JournalRecord[]
 
-const open = (path = file) => openSqliteJournal(path, 'production', () => '2026-01-01T00:00:00Z')
+const open = (path = file) => openSqliteJournal(path, 'production', { wall: () => '2026-01-01T00:00:00Z' })
 
 beforeAll(async () => {
   const journal = open(sound)

@@ -5,7 +5,8 @@ import { evolve } from '../../src/engine/evolve.ts'
 import { type Command, type Decision, type JournalRecord, recordVersion } from '../../src/engine/record.ts'
 import { type EnvironmentState, emptyState } from '../../src/engine/state.ts'
 import { OperatingError } from '../../src/errors/catalogue.ts'
-import type { Journal, PostedCommand } from '../../src/journal/journal.ts'
+import type { Journal, Newest, PostedCommand } from '../../src/journal/journal.ts'
+import { baseOf, firstBase, type Seal, sealOf } from '../../src/journal/seals.ts'
 import { callFar, callNow, type Process } from './process.ts'
 import type { Simulation } from './simulation.ts'
 
@@ -13,6 +14,7 @@ export interface Store {
   readonly records: JournalRecord[]
   readonly commands: PostedCommand[]
   readonly checkpoints: Map<string, unknown>
+  readonly seals: Seal[]
   /** Fold of the records: what an operator would see. */
   state: EnvironmentState
   epoch: number
@@ -24,6 +26,7 @@ export const emptyStore = (): Store => ({
   records: [],
   commands: [],
   checkpoints: new Map(),
+  seals: [],
   state: emptyState,
   epoch: 0,
   refused: false,
@@ -87,6 +90,12 @@ export function processJournal(simulation: Simulation, process: Process): Journa
       return callFar(simulation, process, { thereMs: 1, backMs: slow.size % 8_000, act })
     },
     read: (after = 0) => now(() => store.records.slice(after)),
+    newest: (notAfter) => now(() => newestOf(store, notAfter)),
+    seal: (state) =>
+      now(() => {
+        refuseWhileBroken(simulation)
+        store.seals.push(sealOf(state))
+      }),
     commands: (after) => now(() => (store.commands.length > after ? store.commands.slice(after) : [])),
     saveCheckpoint: (key, value) =>
       now(() => {
@@ -106,6 +115,8 @@ export function operatorJournal(simulation: Simulation): Journal {
     takeEpoch: never,
     append: never,
     read: async (after = 0) => store.records.slice(after),
+    newest: async (notAfter) => newestOf(store, notAfter),
+    seal: never,
     async post(command: Command, actor: Actor) {
       store.commands.push({ id: store.commands.length + 1, at: simulation.wall(), actor, command })
       simulation.note(() => `${actor.name} types: ${inWords(command)}`)
@@ -118,6 +129,13 @@ export function operatorJournal(simulation: Simulation): Journal {
     samples: async () => [],
     close() {},
   }
+}
+
+function newestOf({ records, seals }: Store, notAfter = Number.POSITIVE_INFINITY): Newest {
+  const started = records.findLast(({ body }) => body.kind === 'releaseStarted')?.seq ?? 0
+  const seal = seals.findLast(({ seq }) => seq <= notAfter && seq < started)
+  const base = (seal && baseOf(seal)) ?? firstBase
+  return { base, records: records.slice(base.seq) }
 }
 
 function inWords(command: Command): string {

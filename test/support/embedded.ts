@@ -105,7 +105,7 @@ export function embedded(settings: Settings = {}, more: NodeJS.ProcessEnv = {}):
   const children = new Set<ChildProcess>()
   let journal: Journal | null = null
   const openJournal = () => {
-    journal ??= openSqliteJournal(paths.journal(ENVIRONMENT), ENVIRONMENT, () => new Date().toISOString())
+    journal ??= openSqliteJournal(paths.journal(ENVIRONMENT), ENVIRONMENT, { wall: () => new Date().toISOString() })
     return journal
   }
 

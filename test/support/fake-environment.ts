@@ -37,16 +37,23 @@ keepSeconds: 30
 export class Killed extends Error {}
 
 export function fakeEnvironment(
-  options: Partial<FakePlatformOptions> & { config?: string; hooks?: Record<string, number> } = {},
+  options: Partial<FakePlatformOptions> & {
+    config?: string
+    hooks?: Record<string, number>
+    keepReleases?: number
+  } = {},
 ) {
   const clock = fakeClock()
   const platform = fakePlatform({ ...options, clock })
-  const journal = memoryJournal('production', () => clock.wall())
+  const journal = memoryJournal('production', () => clock.wall(), options)
   const notifier = fakeNotifier()
   const hooks = fakeHooks(options.hooks)
   const config = readConfig(options.config ?? configText)
 
-  const state = async (): Promise<EnvironmentState> => fold(await journal.read())
+  const state = async (): Promise<EnvironmentState> => {
+    const { base, records } = await journal.newest()
+    return fold(records, base.state)
+  }
 
   function revisionOf(service: string, version: string): Revision {
     const found = config.services.find((one) => one.name === service)!

@@ -82,7 +82,8 @@ export async function watchUnlessDetached(
 
 /** The release that a command steers or has started; `next` when it starts once another has ended. */
 async function releaseAfter(context: Context, afterSeq: number): Promise<string | null> {
-  const { state, records } = await readState(context)
-  const started = records.find(({ seq, body }) => seq > afterSeq && body.kind === 'releaseStarted')
+  const { state } = await readState(context)
+  const since = await context.journal.read(afterSeq)
+  const started = since.find(({ body }) => body.kind === 'releaseStarted')
   return started?.release ?? (state.queued ? NEXT : (state.release?.id ?? null))
 }

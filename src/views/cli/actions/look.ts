@@ -1,4 +1,4 @@
-import { readWhatIsWhole } from '../../../verbs/context.ts'
+import { readHistory, readWhatIsWhole } from '../../../verbs/context.ts'
 import { explain } from '../../../verbs/explain.ts'
 import { status } from '../../../verbs/status.ts'
 import { historyRows } from '../../projections/history.ts'
@@ -33,7 +33,7 @@ export const explainAction = (compose: Compose) =>
 
 export const historyAction = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output) => {
-    const { records, damage } = await readWhatIsWhole(context)
+    const { records, damage } = await readHistory(context)
     sayDamage(damage)
     const rows = historyRows(records)
     output.document(rows)
