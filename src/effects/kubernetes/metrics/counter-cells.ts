@@ -87,7 +87,7 @@ class ServiceCounters {
 }
 
 function cellOf(reading: Reading, before: Counts, second: number): Cell[] {
-  const restarted = reading.requests < before.requests
+  const restarted = reading.requests < before.requests || sum(reading.latency) < sum(before.latency)
   const { requests, failures, latency } = restarted ? noCounts : before
   const { slot, revision, replica } = reading
   const grown = {
@@ -99,13 +99,17 @@ function cellOf(reading: Reading, before: Counts, second: number): Cell[] {
   return isEmpty ? [] : [{ slot, revision, replica, second, ...grown }]
 }
 
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
+}
+
 /** One cell per replica and second, however many series it has. */
 function summed(cells: readonly Cell[]): Cell[] {
   const sums = new Map<string, Cell>()
   for (const cell of cells) {
     const key = `${cell.slot} ${cell.revision} ${cell.replica}`
-    const sum = sums.get(key)
-    sums.set(key, sum ? { ...sum, ...addCounts(sum, cell) } : cell)
+    const known = sums.get(key)
+    sums.set(key, known ? { ...known, ...addCounts(known, cell) } : cell)
   }
   return [...sums.values()]
 }
