@@ -13,7 +13,7 @@ export function crashLoop(question: Question, slot: SlotFacts): Verdict | null {
     kind: 'unhealthy',
     rule: 'crash-loop',
     weakerEvidence: question.control === null,
-    reason: `${looping.length} of ${countInWords(replicas.length, 'replica')} in a crash loop (${countInWords(restarts, 'restart')})`,
+    reason: `${looping.length} of ${countInWords(replicas.length, 'replica')} in a crash loop (${countInWords(restarts, 'restart')})${troubleOf(looping)}`,
     evidence: replicaEvidence(looping.length, replicas.length, 0),
   }
 }
@@ -28,9 +28,15 @@ export function failingHealth(question: Question, slot: SlotFacts): Verdict | nu
     kind: 'unhealthy',
     rule: 'failing-health',
     weakerEvidence: question.control === null,
-    reason: `${failing} of ${countInWords(replicas.length, 'replica')} with failing health checks (${share}, limit ${failingHealthPercent} %)`,
+    reason: `${failing} of ${countInWords(replicas.length, 'replica')} with failing health checks (${share}, limit ${failingHealthPercent} %)${troubleOf(replicas.filter((replica) => replica.failingHealth))}`,
     evidence: replicaEvidence(failing, replicas.length, failingHealthPercent / 100),
   }
+}
+
+/** What one of them says of itself. */
+function troubleOf(replicas: readonly ReplicaFacts[]): string {
+  const trouble = replicas.find((replica) => replica.trouble)?.trouble
+  return trouble ? `: ${trouble.reason}` : ''
 }
 
 /** Replicas that are ended on purpose say nothing about the candidate. */

@@ -10,6 +10,8 @@ export interface SlotLayout {
   readonly slots: readonly SlotName[]
   /** A slot in which a version is only tried before it moves to one of the others; null where it starts in its own. */
   readonly visitor: SlotName | null
+  /** Its traffic cannot be shared out, only sent elsewhere as a whole. */
+  readonly switchesOnly?: boolean
 }
 
 /** `r-` and a number that counts up within the environment, such as `r-12`. */

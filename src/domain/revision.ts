@@ -22,9 +22,20 @@ export type ArtifactSource =
   | { readonly kind: 'git'; readonly repository: string; readonly commit: string }
   | { readonly kind: 'directory'; readonly path: string; readonly digest: string }
 
+/** An image in a registry. */
+export interface ImageSource {
+  readonly kind: 'image'
+  /** `registry.example/team` */
+  readonly registry: string
+  readonly name: string
+  readonly tag: string
+  /** `sha256:…`; null where the registry did not tell, so that the tag alone says what runs. */
+  readonly digest: string | null
+}
+
 /** How one replica of a service is built and run. Holds no secret: only where to read them. */
 export interface WorkloadSpec {
-  readonly source: ArtifactSource
+  readonly source: ArtifactSource | ImageSource
   /** Folder of the artifact in which `build` and `start` run, relative to its root; `.` is the root. */
   readonly directory: string
   /** Shell command run once per artifact, or null when nothing is to be built. */

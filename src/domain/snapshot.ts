@@ -18,6 +18,14 @@ export interface ReplicaFacts {
   /** It is being drained or ended on purpose. */
   readonly ending: boolean
   readonly startedAgoMs: number
+  /** What keeps it from running or being ready, in the platform's own words, with the last lines it wrote. */
+  readonly trouble?: Trouble
+}
+
+export interface Trouble {
+  readonly reason: string
+  /** It will not go away by waiting. */
+  readonly isFinal: boolean
 }
 
 export interface SlotFacts {
@@ -25,6 +33,8 @@ export interface SlotFacts {
   readonly desiredRevision: string | null
   readonly desiredReplicas: number
   readonly replicas: readonly ReplicaFacts[]
+  /** Why it does not even have the replicas it should, such as a quota. */
+  readonly trouble?: Trouble
 }
 
 /** The traffic side of one slot, as the data plane reports it. */

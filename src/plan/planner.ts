@@ -31,8 +31,6 @@ export interface PlanRequest {
   readonly slots: readonly SlotName[]
   /** Services that have other slots than these. */
   readonly layouts?: Readonly<Record<ServiceName, SlotLayout>>
-  /** Traffic cannot be shared out, only sent elsewhere as a whole. */
-  readonly switchesOnly?: boolean
   /** What the platform knows and the plan has to say. */
   readonly notes?: readonly string[]
   /** Settings of the environment, with what the command line changed. */
@@ -41,11 +39,11 @@ export interface PlanRequest {
 
 export function makePlan(request: PlanRequest): Plan {
   const { config } = request
-  const settings = reachable(request)
+  const { settings } = request
   const services = config.services.filter((service) => request.revisions[service.name])
   const members = services.map((service) => memberOf(request, service))
   const memberSteps = members.flatMap((member, index) =>
-    stepsOf(request, { member, service: services[index]!, settings }),
+    stepsOf(request, { member, service: services[index]!, settings: reachable(request, member) }),
   )
   const ordered = isRollback(request) ? togetherByKind(memberSteps) : memberSteps
   const steps = withReleaseSteps(request, members, ordered)
@@ -75,12 +73,12 @@ export function makePlan(request: PlanRequest): Plan {
   }
 }
 
-/** The stages of a canary that the data plane can have. */
-function reachable({ settings, switchesOnly, strategy }: PlanRequest): Settings {
-  if (!switchesOnly) return settings
-  const blueGreenAtOnce = { ...settings.blueGreen, preSwitchPercent: 0 }
-  if (strategy !== 'canary') return { ...settings, blueGreen: blueGreenAtOnce }
-  return { ...settings, canary: { ...settings.canary, weights: [100] }, blueGreen: blueGreenAtOnce }
+/** The settings without the shares that the data plane cannot have. */
+function reachable(request: PlanRequest, { service }: Member): Settings {
+  const { settings } = request
+  if (!layoutOf(request, service).switchesOnly) return settings
+  const { canary, blueGreen } = settings
+  return { ...settings, canary: { ...canary, weights: [100] }, blueGreen: { ...blueGreen, preSwitchPercent: 0 } }
 }
 
 function layoutOf({ layouts, slots }: PlanRequest, service: ServiceName): SlotLayout {
@@ -90,12 +88,13 @@ function layoutOf({ layouts, slots }: PlanRequest, service: ServiceName): SlotLa
 function memberOf(request: PlanRequest, service: ServiceConfig): Member {
   const revision = request.revisions[service.name]!
   const from = request.current[service.name]?.stable ?? null
-  const { slots, visitor } = layoutOf(request, service.name)
+  const { slots, visitor, switchesOnly } = layoutOf(request, service.name)
   const inPlace = from && (request.strategy === 'rolling' || request.strategy === 'rollback-in-place')
   const idle = slots.find((name) => name !== from?.slot) ?? from!.slot
   const to: Placement = { slot: inPlace ? from.slot : idle, revision, replicas: service.replicas }
-  const visits = from && visitor && request.strategy === 'canary' && !request.switchesOnly
-  return { service: service.name, from, ...(visits ? { visit: { ...to, slot: visitor } } : {}), to }
+  const visits = from && visitor && request.strategy === 'canary' && !switchesOnly
+  const affinity = service.affinity ? { affinity: true as const } : {}
+  return { service: service.name, from, ...(visits ? { visit: { ...to, slot: visitor } } : {}), to, ...affinity }
 }
 
 function strategyOf(request: PlanRequest, members: readonly Member[]): StrategyName {
@@ -205,18 +204,27 @@ function longestOf(step: Step): number {
 
 function notesOf(request: PlanRequest, members: readonly Member[]): string[] {
   const notes: string[] = []
-  const { weights } = request.settings.canary
-  if (request.switchesOnly && request.strategy === 'canary' && weights.length > 1) {
-    notes.push(
-      `traffic can only be switched here, not shared: instead of ${weights.join(', ')} % it goes to 100 % at once`,
-    )
-  }
   for (const member of members) {
+    if (member.affinity && member.from) {
+      notes.push(
+        `users of ${member.service} stay with one version: one with much traffic weighs as much as many, and the chance of a false alarm is not kept as promised`,
+      )
+    }
     const { service, from, to } = member
     if (!from) {
       notes.push(`${service} has no version yet: nothing to compare with and nothing to go back to`)
     } else if (from.slot === to.slot) {
       notes.push(`${service} is replaced in place: no old version stays warm, going back takes as long as the rollout`)
+    }
+    const { weights } = request.settings.canary
+    if (from && request.strategy === 'canary' && weights.length > 1 && layoutOf(request, service).switchesOnly) {
+      notes.push(
+        `traffic of ${service} is switched, not shared: instead of ${weights.join(', ')} % it gets 100 % at once`,
+      )
+    }
+    const { source } = to.revision.workload
+    if (source.kind === 'image' && source.digest === null) {
+      notes.push(`${service} ${to.revision.version} is known by its tag alone: what the tag names may change`)
     }
     if (member.visit) {
       const { slot, replicas } = member.visit

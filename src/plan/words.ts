@@ -14,6 +14,8 @@ export function sharesInWords(shares: Shares): string {
 export function stepInWords(step: Step): string {
   switch (step.kind) {
     case 'prepare':
+      if (step.revision.workload.source.kind === 'image')
+        return `check with the cluster what would run for ${step.service} ${step.revision.version}`
       return `${step.revision.workload.build === null ? 'fetch' : 'build'} ${step.service} ${step.revision.version}`
     case 'hook':
       return `run hook ${step.name}: ${step.hook.run}`

@@ -21,8 +21,9 @@ export interface Context {
 }
 
 /** What a plan has to keep to. */
-export function whatThePlatformCan({ platform: { workloads, traffic } }: Context) {
-  return { ...workloads.capabilities, switchesOnly: traffic.capabilities.split === 'switch' }
+export async function whatThePlatformCan({ platform }: Context) {
+  await platform.open?.()
+  return platform.workloads.capabilities
 }
 
 /** The state, and the records of the newest release and since. */

@@ -45,7 +45,7 @@ export async function planDeploy(context: Context, options: DeployOptions): Prom
     strategy,
     revisions: Object.fromEntries(changed),
     current,
-    ...whatThePlatformCan(context),
+    ...(await whatThePlatformCan(context)),
     settings: withOptions(environment.settings, options),
   })
 }

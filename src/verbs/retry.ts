@@ -16,7 +16,7 @@ export async function retryCommand(context: Context): Promise<Command> {
     strategy: strategy === 'first' ? context.environment.strategy : strategy,
     revisions: Object.fromEntries(members.map((member) => [member.service, member.to.revision])),
     current: rolesAfterEnding(state),
-    ...whatThePlatformCan(context),
+    ...(await whatThePlatformCan(context)),
     settings: context.environment.settings,
   })
   return { verb: 'retry', plan }

@@ -37,7 +37,7 @@ export async function rollbackCommand(context: Context, options: RollbackOptions
     strategy: options.to === 'rolling' ? 'rollback-in-place' : 'rollback',
     revisions: targets,
     current: rolesAfterEnding(state),
-    ...whatThePlatformCan(context),
+    ...(await whatThePlatformCan(context)),
     settings: context.environment.settings,
   })
   return { verb: 'rollback', to: options.to, plan }

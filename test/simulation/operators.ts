@@ -96,10 +96,7 @@ export function createOperators(simulation: Simulation) {
       config,
       environment: config.environments['production']!,
       journal,
-      platform: {
-        workloads: { capabilities: { slots: ['blue', 'green'] } },
-        traffic: { capabilities: { split: 'request' } },
-      } as unknown as Context['platform'],
+      platform: { workloads: { capabilities: { slots: ['blue', 'green'] } } } as unknown as Context['platform'],
       host: null as unknown as Context['host'],
       clock: null as unknown as Context['clock'],
       actor: ana,

@@ -81,6 +81,10 @@ export interface CellCursor {
 /** Everything that one environment's releases need of a platform. */
 export interface Platform {
   readonly name: string
+  /** Looks at what it has to know to say what it can; before a plan is made. Left out where nothing is to be seen. */
+  open?(): Promise<void>
+  /** Ends connections that would keep the process alive. */
+  close?(): void
   readonly workloads: Workloads
   readonly traffic: Traffic
   readonly observer: Observer

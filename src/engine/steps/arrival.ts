@@ -1,6 +1,7 @@
 // When a started step is done: facts are compared with what it wanted. Level-triggered: only the newest
 // snapshot counts, a missed one changes nothing.
 import { drainRule } from '../../domain/drain.ts'
+import { isReady, type ReplicaFacts, type Trouble } from '../../domain/snapshot.ts'
 import { isQuiet, type Verdict } from '../../domain/verdict.ts'
 import type { Step } from '../../plan/plan.ts'
 import type { Cause, RecordBody, Wait } from '../record.ts'
@@ -61,24 +62,32 @@ function placementArrival(release: ReleaseState, step: Extract<Step, { kind: 'ap
   if (isRunning(tick.snapshot, service, placement)) {
     return { kind: 'arrived', reason: `${replicas} × ${revision.version} ready in ${slot}` }
   }
-  const mine = (tick.snapshot.services[service]?.slots[slot]?.replicas ?? []).filter((r) => r.revision === revision.id)
-  const looping = mine.find((replica) => replica.crashLooping)
-  if (looping && release.direction === 'forward') {
-    return {
-      kind: 'fails',
-      cause: 'step-failed',
-      reason: `${service} ${revision.version} keeps exiting (replica ${looping.id}, ${looping.restarts} restarts)`,
-    }
-  }
+  const facts = tick.snapshot.services[service]?.slots[slot]
+  const mine = (facts?.replicas ?? []).filter((replica) => replica.revision === revision.id)
+  const hopeless = release.direction === 'forward' ? hopelessness(mine, facts?.trouble) : null
+  if (hopeless) return { kind: 'fails', cause: 'step-failed', reason: `${service} ${revision.version} ${hopeless}` }
+  const trouble = facts?.trouble ?? mine.find((replica) => replica.trouble && !isReady(replica))?.trouble
   return blockedOn(
     waitFor({
-      blocker: `${service} ${revision.version} in ${slot} is not ready yet`,
+      blocker: `${service} ${revision.version} in ${slot} is not ready yet${trouble ? `: ${trouble.reason}` : ''}`,
       deadlineMs: step.withinMs,
       atDeadline: release.direction === 'forward' ? 'the release goes back' : 'it is said again',
       next: `moodify logs --slot ${slot}, or moodify abort`,
     }),
     true,
   )
+}
+
+/** Why it is no use to wait any longer; null while it may be. */
+function hopelessness(replicas: readonly ReplicaFacts[], trouble: Trouble | undefined): string | null {
+  const looping = replicas.find((replica) => replica.crashLooping)
+  if (looping) {
+    const why = looping.trouble ? `: ${looping.trouble.reason}` : ''
+    return `keeps exiting (replica ${looping.id}, ${looping.restarts} restarts)${why}`
+  }
+  const stuck = replicas.find((replica) => replica.trouble?.isFinal)
+  if (stuck) return `does not start (replica ${stuck.id}): ${stuck.trouble!.reason}`
+  return trouble?.isFinal ? `gets no replicas: ${trouble.reason}` : null
 }
 
 function shiftArrival(

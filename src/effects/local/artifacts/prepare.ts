@@ -3,7 +3,7 @@ import { existsSync, statSync, utimesSync } from 'node:fs'
 import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactSource, Revision } from '../../../domain/revision.ts'
-import { OperatingError } from '../../../errors/catalogue.ts'
+import { invariant, OperatingError } from '../../../errors/catalogue.ts'
 import { lock, readIfExists, tryLock, writeDurably } from '../durable.ts'
 import type { StatePaths } from '../paths.ts'
 import { adoptDetached, type DetachedProcess, shellCommand, startDetached, terminate } from '../processes/detached.ts'
@@ -72,8 +72,15 @@ export async function pruneArtifacts(paths: StatePaths, keep: number, inUse: rea
   }
 }
 
-function folderOf(paths: StatePaths, { service, workload }: Revision): string {
-  const { source, build: command, directory } = workload
+function filesOf({ workload: { source } }: Revision): ArtifactSource {
+  invariant(source.kind !== 'image', 'an image runs on a cluster, not on this machine')
+  return source
+}
+
+function folderOf(paths: StatePaths, revision: Revision): string {
+  const { service, workload } = revision
+  const { build: command, directory } = workload
+  const source = filesOf(revision)
   const pinned = source.kind === 'git' ? source.commit : source.digest
   const how = createHash('sha256')
     .update(JSON.stringify([command, directory]))
@@ -92,7 +99,7 @@ async function build(paths: StatePaths, revision: Revision, signal: AbortSignal)
   if (earlier && (await finish(earlier, signal)) === 0) return
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await copyFiles(revision.workload.source, folder, signal)
+  await copyFiles(filesOf(revision), folder, signal)
   const directory = directoryOf(paths, revision)
   if (!existsSync(directory)) throw lacksFolder(revision)
   if (revision.workload.build === null) return

@@ -1,0 +1,58 @@
+// Requests straight to the pods of a slot, through the API server: no address of the cluster has to be reachable.
+import type { Clock } from '../ports/clock.ts'
+import type { Checks, SmokeRequest, SmokeResult } from '../ports/platform.ts'
+import type { Answer, Api } from './api.ts'
+import type { ClusterService } from './layout.ts'
+import { readyPods, type Watched } from './observer.ts'
+
+const SMOKE_MS = 10_000
+
+export function clusterChecks(options: {
+  readonly api: Api
+  readonly clock: Clock
+  readonly watched: Watched
+  readonly services: readonly ClusterService[]
+}): Checks {
+  const { api, clock, watched, services } = options
+
+  async function ask(service: ClusterService, pod: string, test: SmokeRequest, signal: AbortSignal) {
+    const { name, method, path, headers, body, expect } = test
+    const target = `/api/v1/namespaces/${service.namespace}/pods/${pod}:${service.config.container.port}/proxy${path}`
+    const started = clock.monotonicMs()
+    try {
+      const request = { method, headers, timeoutMs: SMOKE_MS, signal, ...(body === null ? {} : { body }) }
+      const answer = await api.request(target, request)
+      const tookMs = clock.monotonicMs() - started
+      const problems = problemsOf(answer, tookMs, expect)
+      const saw = [`${answer.status} in ${Math.round(tookMs)} ms`, ...problems].join(', ')
+      return { name, passed: problems.length === 0, saw: problems.length === 0 ? saw : `${saw} (pod ${pod})` }
+    } catch (error) {
+      signal.throwIfAborted()
+      return { name, passed: false, saw: `${(error as Error).message} (pod ${pod})` }
+    }
+  }
+
+  const smoke: Checks['smoke'] = async ({ service: name, slot, tests }, signal) => {
+    const service = services.find((candidate) => candidate.name === name)!
+    await watched.synced()
+    const ready = readyPods(watched, service, slot)
+    const results: SmokeResult[] = []
+    for (const test of tests) {
+      const seen: SmokeResult[] = []
+      for (const { metadata } of ready) seen.push(await ask(service, metadata.name, test, signal))
+      const nobody = { name: test.name, passed: false, saw: `no pod of ${slot} is ready` }
+      results.push(seen.find(({ passed }) => !passed) ?? seen[0] ?? nobody)
+    }
+    return results
+  }
+  return { smoke, probe: smoke }
+}
+
+function problemsOf(answer: Answer, tookMs: number, expect: SmokeRequest['expect']): string[] {
+  const { status, body, latencyMs } = expect
+  return [
+    ...(answer.status === status ? [] : [`expected ${status}`]),
+    ...(body === null || answer.body.includes(body) ? [] : [`expected ${JSON.stringify(body)} in the body`]),
+    ...(latencyMs === null || tookMs <= latencyMs ? [] : [`expected at most ${latencyMs} ms`]),
+  ]
+}

@@ -1,0 +1,131 @@
+// A namespace of a cluster as a platform.
+import type { Config, KubernetesConfig } from '../../config/config.ts'
+import type { ServiceName, SlotLayout } from '../../domain/names.ts'
+import { OperatingError } from '../../errors/catalogue.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Platform, Traffic, TrafficCapabilities, WorkloadCapabilities } from '../ports/platform.ts'
+import type { Api } from './api.ts'
+import { clusterChecks } from './checks.ts'
+import { type ClusterService, clusterServices } from './layout.ts'
+import { clusterObserver, type Watched, watchNamespace } from './observer.ts'
+import { podCells } from './pod-metrics.ts'
+import { filesOf, renderFiles, slotManifests } from './slot-manifests.ts'
+import { choosePlane } from './traffic/choose.ts'
+import type { TrafficPlane } from './traffic/plane.ts'
+import { clusterWorkloads } from './workloads.ts'
+
+export interface ClusterPlatformOptions {
+  readonly api: Api
+  readonly clock: Clock
+  readonly config: Config
+  readonly kubernetes: KubernetesConfig
+}
+
+export interface ClusterPlatform extends Platform {
+  readonly services: readonly ClusterService[]
+  readonly watched: Watched
+  open(): Promise<void>
+  /** By what the traffic of each service goes, one line each; after `open`. */
+  trafficNotes(): readonly string[]
+  close(): void
+}
+
+const MOST_CAPABLE: TrafficCapabilities = {
+  split: 'request',
+  granularityPercent: 1,
+  headerPin: null,
+  proof: 'waited',
+}
+
+export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatformOptions): ClusterPlatform {
+  const services = servicesOf(config, kubernetes)
+  const watched = watchNamespace(api, clock, kubernetes.namespace)
+  let opening: Promise<ReadonlyMap<ServiceName, TrafficPlane>> | null = null
+  let planes: ReadonlyMap<ServiceName, TrafficPlane> = new Map()
+  let notes: readonly string[] = []
+
+  const open = () => {
+    opening ??= choose().catch((error: unknown) => {
+      opening = null
+      throw error
+    })
+    return opening
+  }
+
+  async function choose(): Promise<ReadonlyMap<ServiceName, TrafficPlane>> {
+    const { traffic, layouts } = kubernetes
+    const chosen = await Promise.all(
+      services.map((service) =>
+        choosePlane({
+          api,
+          clock,
+          services: [service],
+          by: traffic.by,
+          mix: layouts[service.name] === 'single' && service.layout.visitor !== null,
+          propagationMs: traffic.propagationMs,
+        }),
+      ),
+    )
+    planes = new Map(services.map(({ name }, index) => [name, chosen[index]!.plane]))
+    notes = chosen.flatMap((one) => one.notes)
+    return planes
+  }
+
+  const planeOf = async (service: ServiceName): Promise<TrafficPlane> => {
+    const plane = (await open()).get(service)
+    if (plane) return plane
+    throw new OperatingError('PLATFORM_FAILED', `moodify.yaml has no service ${service}.`)
+  }
+
+  const traffic: Traffic = {
+    get capabilities() {
+      return [...planes.values()][0]?.capabilities ?? MOST_CAPABLE
+    },
+    setShares: async (change, epoch) => (await planeOf(change.service)).setShares(change, epoch),
+    async takeEpoch(epoch) {
+      for (const plane of (await open()).values()) await plane.takeEpoch(epoch)
+    },
+  }
+  const capabilities = (): WorkloadCapabilities => ({
+    slots: services[0]?.layout.slots ?? [],
+    layouts: Object.fromEntries(services.map((service) => [service.name, layoutNow(service, planes)])),
+  })
+  const workloads = clusterWorkloads({ api, kubernetes, services, watched })
+  const shared = { api, clock, watched, services }
+  return {
+    name: 'kubernetes',
+    services,
+    watched,
+    async open() {
+      await open()
+    },
+    trafficNotes: () => notes,
+    workloads: {
+      ...workloads,
+      get capabilities() {
+        return capabilities()
+      },
+    },
+    traffic,
+    observer: clusterObserver({
+      ...shared,
+      route: async (service) => (await planeOf(service)).route(service),
+      cells: podCells(shared),
+    }),
+    checks: clusterChecks(shared),
+    close: () => watched.close(),
+  }
+}
+
+function layoutNow({ name, layout }: ClusterService, planes: ReadonlyMap<ServiceName, TrafficPlane>): SlotLayout {
+  return planes.get(name)?.capabilities.split === 'switch' ? { ...layout, switchesOnly: true } : layout
+}
+
+/** Labels are read from the files where there are any; their variables do not matter for that. */
+function servicesOf(config: Config, kubernetes: KubernetesConfig): ClusterService[] {
+  const variables = { IMAGE_REGISTRY: 'none', IMAGE_TAG: 'none', NAMESPACE: kubernetes.namespace }
+  return clusterServices(config, kubernetes, (service) => {
+    const objects = renderFiles(filesOf(kubernetes, kubernetes.layouts[service]!, service), variables)
+    return (name) => slotManifests(objects, name, null)?.deployment ?? null
+  })
+}
