@@ -6,6 +6,7 @@ import { type Api, ApiError, type KubernetesObject } from '../api.ts'
 import { frontsOfHttpRoute, frontsOfVirtualService } from './fronts.ts'
 import { asOperating } from './guarded.ts'
 import { httpRoute, NOT_ACCEPTED } from './http-route.ts'
+import { istiodComplaints } from './istiod.ts'
 import { nginxIngress } from './nginx-ingress.ts'
 import type { FrontAddress, PlaneName, PlaneOptions, RoutedService, TrafficPlane } from './plane.ts'
 import { areReachable } from './proof.ts'
@@ -21,6 +22,8 @@ export interface ChooseOptions extends PlaneOptions {
   readonly by: PlaneName | 'auto'
   /** Where no route can share, pods behind one Service may: a canary is wanted. */
   readonly mix: boolean
+  /** An istiod that is no pod of the cluster. */
+  readonly istiodUrl?: string
 }
 
 export interface ChosenPlane {
@@ -93,11 +96,19 @@ async function routedFor(
     proof,
     headerPin: kind.pinHeader(route, service),
     frontsOf: (_, current) => findFronts(options.api, kind, service, current),
+    ...(isOfIstio(kind, route) && !options.diagnose
+      ? { diagnose: () => istiodComplaints(options.api, options.istiodUrl) }
+      : {}),
   })
   const known = proof === 'marked' ? `marked answers of ${inWords(fronts)}` : proofInWords[proof]
   const also = others.map((other) => `${other.route.kind} ${other.route.metadata.name}`)
   const left = also.length > 0 ? `; ${also.join(' and ')} found too, and left as they are` : ''
   return { plane, note: `${service.name}: by ${route.kind} ${route.metadata.name}, followed when ${known}${left}` }
+}
+
+function isOfIstio(kind: RouteKind, { status }: KubernetesObject): boolean {
+  const { parents = [] } = (status ?? {}) as { parents?: readonly { controllerName?: string }[] }
+  return kind === virtualService || parents.some(({ controllerName }) => controllerName?.startsWith('istio.io/'))
 }
 
 const proofInWords = {
