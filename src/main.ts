@@ -24,7 +24,13 @@ const internals: Readonly<Record<string, (argv: readonly string[]) => Promise<nu
   },
   async front(argv) {
     const { frontFromArguments, runFront } = await import('./effects/local/front/main.ts')
-    await runFront({ ...frontFromArguments(argv), version: VERSION, build: thisBuild() })
+    const workerCommand = [process.execPath, process.argv[1]!, 'internal', 'front-worker']
+    await runFront({ ...frontFromArguments(argv), version: VERSION, build: thisBuild(), workerCommand })
+    return 0
+  },
+  async 'front-worker'() {
+    const { runWorker } = await import('./effects/local/front/worker.ts')
+    await runWorker()
     return 0
   },
   async runner(argv) {

@@ -46,6 +46,8 @@ export interface ServiceConfig {
   readonly probes: Probes
   readonly graceMs: number
   readonly drainMs: number
+  /** Users stay with one version and one replica by this cookie; null: each request is assigned anew. Only where it is local. */
+  readonly affinity: { readonly cookie: string; readonly maxAgeSeconds: number | null } | null
   readonly memoryLimitMb: number | null
   readonly smoke: readonly SmokeTest[]
 }
@@ -72,11 +74,19 @@ export interface SmokeTest {
   }
 }
 
+export interface FrontConfig {
+  /** How many share the port. */
+  readonly processes: number
+  /** Absolute paths of PEM files; null is plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+}
+
 export interface EnvironmentConfig {
   readonly name: EnvironmentName
   readonly platform: 'local' | 'kubernetes'
   /** TCP port of the front on 127.0.0.1; 0 takes any free one and keeps it. Only where it is local. */
   readonly listen: number
+  readonly front: FrontConfig
   /** Null where it is local. */
   readonly kubernetes: KubernetesConfig | null
   readonly strategy: 'blue-green' | 'canary' | 'rolling'

@@ -33,6 +33,7 @@ export const defaults = {
   },
   smoke: { status: 200 },
   environment: { platform: 'local', listen: 0, strategy: 'blue-green' },
+  front: { processes: 1 },
   kubernetes: { layout: 'blue-green', manifests: 'kubernetes' },
   traffic: { by: 'auto', propagationSeconds: 2 },
   canary: { profile: 'progressive', weights: profiles.progressive.weights, stageSeconds: 300, early: false },

@@ -5,6 +5,7 @@ import {
   type ArtifactsConfig,
   type Config,
   type EnvironmentConfig,
+  type FrontConfig,
   type HookConfig,
   hookNames,
   type KubernetesConfig,
@@ -21,7 +22,7 @@ type WrittenService = Written['services'][string]
 type WrittenSmokeTest = NonNullable<WrittenService['smoke']>[number]
 type WrittenEnvironment = Written['environments'][string]
 type WrittenKubernetes = NonNullable<WrittenEnvironment['kubernetes']>
-type WrittenSettings = Omit<WrittenEnvironment, 'platform' | 'kubernetes' | 'listen' | 'strategy'>
+type WrittenSettings = Omit<WrittenEnvironment, 'platform' | 'kubernetes' | 'listen' | 'front' | 'strategy'>
 
 export function normalise(written: Written, { file, root }: { readonly file: string; readonly root: string }): Config {
   const environments = Object.entries(written.environments).map(([name, environment]) =>
@@ -67,6 +68,9 @@ function serviceConfig(name: string, service: WrittenService, root: string): Ser
     probes: probes(service.health),
     graceMs: toMs(withDefaults.graceSeconds),
     drainMs: toMs(withDefaults.drainSeconds),
+    affinity: service.affinity
+      ? { cookie: service.affinity.cookie, maxAgeSeconds: service.affinity.seconds ?? null }
+      : null,
     memoryLimitMb: service.memoryLimitMb ?? null,
     smoke: (service.smoke ?? []).map(smokeTest),
   }
@@ -117,7 +121,15 @@ function environmentConfig(
   const platform = platformOf(environment)
   const kubernetes =
     platform === 'kubernetes' ? kubernetesConfig(name, environment.kubernetes ?? {}, written, root) : null
-  return { name, platform, listen, kubernetes, strategy, settings: settings(written, environment) }
+  const front = frontConfig(environment.front ?? {}, root)
+  return { name, platform, listen, front, kubernetes, strategy, settings: settings(written, environment) }
+}
+
+function frontConfig({ processes, tls }: NonNullable<WrittenEnvironment['front']>, root: string): FrontConfig {
+  return {
+    processes: processes ?? defaults.front.processes,
+    tls: tls ? { cert: resolve(root, tls.cert), key: resolve(root, tls.key) } : null,
+  }
 }
 
 function kubernetesConfig(

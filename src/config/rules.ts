@@ -116,9 +116,10 @@ function localOrKubernetes({ environments = {} }: Remains<Written>): Finding[] {
       if (environment.kubernetes === undefined) return []
       return [{ path: ['environments', name, 'kubernetes'], message: 'the environment is local; keep one of the two' }]
     }
-    if (!environment.listen) return []
     const message = 'only local environments listen on this machine; a cluster has its own way in'
-    return [{ path: ['environments', name, 'listen'], message }]
+    return (['listen', 'front'] as const)
+      .filter((key) => environment[key])
+      .map((key) => ({ path: ['environments', name, key], message }))
   })
 }
 

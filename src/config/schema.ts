@@ -176,6 +176,16 @@ const service = mapping({
     'Longest time that requests in flight are waited for before a replica is ended.',
     defaults.service.drainSeconds,
   ),
+  affinity: optional(
+    mapping({
+      cookie: required(
+        text('the name of a cookie, of letters, digits, _, . and -', /^[\w.-]{1,64}$/),
+        'Name of the cookie. It holds a random number and nothing of the user.',
+      ),
+      seconds: optional(seconds({ min: 1 }), 'How long browsers keep it. Default: until they are closed.'),
+    }).meta({ id: 'affinity' }),
+    'Where the environment is `local`: users stay with one version and one replica by a cookie, WebSockets too. Versions are compared user by user then, which finds less and promises less; see the page on judgement.',
+  ),
   memoryLimitMb: optional(
     whole('a number of megabytes', 1, 1_048_576),
     'A replica above this resident size is restarted. Default: no limit.',
@@ -455,6 +465,29 @@ const environment = mapping({
     whole('a port', 0, 65_535),
     'TCP port of the front on 127.0.0.1. `0` takes a free one and keeps it.',
     defaults.environment.listen,
+  ),
+  front: optional(
+    mapping({
+      processes: optional(
+        whole('a number of processes', 1, 64),
+        'How many processes of the front share the port. One is enough for some thousand requests/s; more than cores are of no use.',
+        defaults.front.processes,
+      ),
+      tls: optional(
+        mapping({
+          cert: required(
+            text('the path of a file'),
+            'PEM file with the certificate, its own first, then those that it was signed with. Relative paths start at the folder of this file.',
+          ),
+          key: required(
+            text('the path of a file'),
+            'PEM file with its key. It is read where it lies, and never copied.',
+          ),
+        }).meta({ id: 'tls' }),
+        'Serves HTTPS. Renewed files are noticed within a second and hold for new connections; nothing is dropped. Default: plain HTTP.',
+      ),
+    }).meta({ id: 'front' }),
+    'How the front of a `local` environment serves. A change takes effect with `moodify up` or the next release, without an outage.',
   ),
   strategy: optional(
     oneOf('blue-green', 'canary', 'rolling'),

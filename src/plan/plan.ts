@@ -20,6 +20,8 @@ export interface Member {
   /** Where the new version is tried first, on platforms where it then moves. */
   readonly visit?: Placement
   readonly to: Placement
+  /** Users stay with one version: shares hold of users, and only roughly of requests. */
+  readonly affinity?: true
 }
 
 interface StepBase {

@@ -160,7 +160,7 @@ function countsOf(cells: readonly Cell[], { slot, revision }: Arm): Counts {
 }
 
 /** What the step that exposed the candidate left beside it decides whether there is a control. */
-function questionOf(release: ReleaseState, { service, from, visit, to }: Member): Question {
+function questionOf(release: ReleaseState, { service, from, visit, to, affinity }: Member): Question {
   const exposures = release.plan.steps.filter(
     (step) => (step.kind === 'shift' || step.kind === 'roll') && step.service === service,
   )
@@ -179,6 +179,7 @@ function questionOf(release: ReleaseState, { service, from, visit, to }: Member)
     monitorMs: analysis?.kind === 'analyse' ? analysis.monitorMs : 0,
     stage: { index, count: exposures.length },
     candidates: release.plan.members.length,
-    ...(exposing?.kind === 'shift' && { weightPercent: exposing.shares[slot] ?? 0 }),
+    // Where users stay with a version, requests have no share that they could be held against.
+    ...(exposing?.kind === 'shift' && !affinity && { weightPercent: exposing.shares[slot] ?? 0 }),
   }
 }

@@ -49,6 +49,7 @@ services:
       startupSeconds: 45
     graceSeconds: 5
     drainSeconds: 12.5
+    affinity: { cookie: shop, seconds: 3600 }
     memoryLimitMb: 512
     smoke:
       - request: POST /login?next=1
@@ -61,7 +62,7 @@ services:
   frontend: { start: node server.mjs, health: /health }
 environments:
   staging: { strategy: rolling, canary: { weights: [5, 100] }, waits: { onUnknown: rollback }, hooks: { before: null } }
-  production: { platform: local, listen: 8080, strategy: canary, canary: { stageSeconds: 60 }, notify: { webhook: null } }
+  production: { platform: local, listen: 8080, front: { processes: 2, tls: { cert: tls/cert.pem, key: /etc/tls/key.pem } }, strategy: canary, canary: { stageSeconds: 60 }, notify: { webhook: null } }
 canary: { profile: staged, early: true }
 blueGreen: { monitorSeconds: 30, approval: true, preSwitchPercent: 5 }
 rolling: { monitorSeconds: 40, minReadySeconds: 0 }

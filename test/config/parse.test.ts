@@ -53,6 +53,7 @@ describe('defaults', () => {
       name: 'production',
       platform: 'local',
       listen: 0,
+      front: { processes: 1, tls: null },
       kubernetes: null,
       strategy: 'blue-green',
     })
@@ -81,6 +82,7 @@ describe('defaults', () => {
         },
         graceMs: 10_000,
         drainMs: 30_000,
+        affinity: null,
         memoryLimitMb: null,
         smoke: [],
       },
@@ -91,6 +93,10 @@ describe('defaults', () => {
 describe('a file that sets everything', () => {
   const config = configOf(full)
   const { staging, production } = config.environments
+
+  test('config: the front has as many processes as it says, and files of its certificate by absolute paths', () => {
+    expect(production!.front).toEqual({ processes: 2, tls: { cert: '/project/tls/cert.pem', key: '/etc/tls/key.pem' } })
+  })
 
   test('config: a service is read with times in milliseconds and its env file as an absolute path', () => {
     const probe = { periodMs: 500, timeoutMs: 2000 }
@@ -112,6 +118,7 @@ describe('a file that sets everything', () => {
       },
       graceMs: 5000,
       drainMs: 12_500,
+      affinity: { cookie: 'shop', maxAgeSeconds: 3600 },
       memoryLimitMb: 512,
       smoke: [
         {

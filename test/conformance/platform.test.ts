@@ -106,6 +106,7 @@ async function embeddedSubject(): Promise<PlatformSubject> {
         replicas: 1,
         path: '/',
         stripPath: false,
+        affinity: null,
         env: { MODE: behaviour },
         envFile: null,
         probes,

@@ -226,6 +226,8 @@ test('front: its arguments are read, and missing ones are said', () => {
     port: 0,
     controlSocket: '/s',
     stateFile: '/f',
+    processes: 1,
+    tls: null,
   })
   expect(() => frontFromArguments(argv.slice(2))).toThrow('A front needs')
 })

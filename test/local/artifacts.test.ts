@@ -70,6 +70,7 @@ function service(change: Partial<ServiceConfig> = {}): ServiceConfig {
     replicas: 1,
     path: '/',
     stripPath: false,
+    affinity: null,
     env: { LEVEL: 'info' },
     envFile: null,
     probes: { startup: probe, ready: probe, live: probe },

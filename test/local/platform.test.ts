@@ -35,6 +35,7 @@ async function adapter(platform: TestPlatform) {
       replicas: 1,
       path: '/',
       stripPath: false,
+      affinity: null,
       smoke: [],
     }
     return makeRevision(config, service, source, version, platform.paths)

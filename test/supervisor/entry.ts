@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { frontFromArguments, runFront } from '../../src/effects/local/front/main.ts'
+import { runWorker } from '../../src/effects/local/front/worker.ts'
 import { runSupervisor, supervisorFromArguments } from '../../src/effects/local/supervisor/main.ts'
 
 const FIRST_BUILD = 'test'
@@ -14,7 +15,8 @@ const version = /entry-(.+)\.ts$/.exec(process.argv[1]!)?.[1] ?? FIRST_BUILD
 try {
   if (kind === 'supervisor') await supervisor()
   else if (kind === 'front' && argv.includes('--take-over')) await takeOver()
-  else if (kind === 'front') await runFront({ ...frontFromArguments(argv), version })
+  else if (kind === 'front') await runFront(frontOptions())
+  else if (kind === 'front-worker') await worker()
   else if (kind === 'runner') runner()
 } catch (error) {
   console.error(String(error))
@@ -27,10 +29,20 @@ async function supervisor(): Promise<void> {
   await runSupervisor({ ...supervisorFromArguments(argv), version, build: version, command, tuning })
 }
 
+function frontOptions() {
+  const workerCommand = [process.execPath, process.argv[1]!, 'internal', 'front-worker']
+  return { ...frontFromArguments(argv), version, workerCommand }
+}
+
+async function worker(): Promise<void> {
+  await runWorker()
+  process.exit()
+}
+
 /** Some builds fail to take over from the front before them, each in its own way. */
 async function takeOver(): Promise<void> {
   if (version === 'dying') process.exit(9)
-  if (version !== 'silent' && version !== 'fragile') return runFront({ ...frontFromArguments(argv), version })
+  if (version !== 'silent' && version !== 'fragile') return runFront(frontOptions())
   process.on('message', ({ kind }: { kind: string }) => {
     if (version === 'fragile' && kind === 'state') process.send!({ kind: 'prepared', controlSocket: '/nowhere' })
     if (kind === 'listen') process.exit(9)

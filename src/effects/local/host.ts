@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Finding, Host, HostFacts } from '../ports/host.ts'
+import { readCertificate } from './front/encryption.ts'
 import { recordedLogs, tailLogs } from './logs.ts'
 import { makeStateFolders, type StatePaths } from './paths.ts'
 import { startedOf } from './processes/identity.ts'
@@ -55,18 +56,20 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
 
   return {
     async up() {
+      checkCertificates(config)
       makeStateFolders(paths)
       await startSupervisor()
       await supervisor.request('PUT', '/environments', environmentsOf(config), { timeoutMs: UP_TIMEOUT_MS })
       const running = await snapshot()
       return Object.entries(running?.environments ?? {}).map(([name, { front }]) => ({
         name,
-        url: urlOf(front.port),
+        url: urlOf(front),
         ...(front.notUpgraded ? { warning: notUpgraded(name, front) } : {}),
       }))
     },
     async applyConfig() {
       if (await snapshot()) {
+        checkCertificates(config)
         await supervisor.request('PUT', '/environments', environmentsOf(config), { timeoutMs: UP_TIMEOUT_MS })
       }
     },
@@ -89,7 +92,7 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
       if (running) return factsOf(running, environment)
       // Users are served although the supervisor has died; the next command that needs it starts it again.
       const front = await frontStatus(paths, environment)
-      return front && { url: urlOf(front.listening.port), runnerPid: null }
+      return front && { url: urlOf(front.listening), runnerPid: null }
     },
     async *logs({ environment, slot, follow }, signal) {
       const list = () => recordedLogs(paths, environment, slot === null ? {} : { slot })
@@ -106,8 +109,24 @@ export function localHost({ config, paths, version, bundle }: LocalHostOptions):
   }
 }
 
-function urlOf(port: number): string {
-  return `http://127.0.0.1:${port}`
+function urlOf({ port, encrypted = false }: { port: number; encrypted?: boolean }): string {
+  return `${encrypted ? 'https' : 'http'}://127.0.0.1:${port}`
+}
+
+/** @throws OperatingError CONFIG_INVALID: better said now than by a front that does not start */
+function checkCertificates(config: Config): void {
+  for (const { name, front } of Object.values(config.environments)) {
+    if (!front.tls) continue
+    try {
+      readCertificate(front.tls)
+    } catch (error) {
+      throw new OperatingError(
+        'CONFIG_INVALID',
+        `${config.file}: environments.${name}.front.tls: certificate and key cannot be used: ${(error as Error).message}`,
+        'put a certificate and the key that belongs to it there; nothing was changed',
+      )
+    }
+  }
 }
 
 function notUpgraded(environment: string, { notUpgraded, build }: SupervisorFront): Finding {
@@ -120,15 +139,21 @@ function notUpgraded(environment: string, { notUpgraded, build }: SupervisorFron
 
 function factsOf(running: SupervisorSnapshot, environment: string): HostFacts | null {
   const found = running.environments[environment]
-  return found ? { url: urlOf(found.front.port), runnerPid: found.runner.pid } : null
+  return found ? { url: urlOf(found.front), runnerPid: found.runner.pid } : null
 }
 
 function environmentsOf(config: Config): SupervisorEnvironments {
   const table = {
-    services: config.services.map(({ name, path, stripPath, drainMs }) => ({ name, path, stripPath, drainMs })),
+    services: config.services.map(({ name, path, stripPath, drainMs, affinity }) => {
+      return { name, path, stripPath, drainMs, affinity }
+    }),
   }
   const environments = Object.values(config.environments)
-  return { environments: environments.map(({ name, listen }) => ({ name, host: '127.0.0.1', port: listen, table })) }
+  return {
+    environments: environments.map(({ name, listen, front }) => {
+      return { name, host: '127.0.0.1', port: listen, table, front }
+    }),
+  }
 }
 
 async function machineFindings(paths: StatePaths): Promise<Finding[]> {
@@ -184,7 +209,7 @@ async function frontFinding(
   if (found.front.notUpgraded) return notUpgraded(name, found.front)
   const status = await frontStatus(paths, name)
   return status
-    ? { level: 'ok', what: `${name}: front pid ${status.pid} listens on ${urlOf(status.listening.port)}` }
+    ? { level: 'ok', what: `${name}: front pid ${status.pid} listens on ${urlOf(status.listening)}` }
     : { level: 'failure', what: `${name}: the front does not answer; users get nothing`, next: 'moodify up' }
 }
 

@@ -184,14 +184,14 @@ function localChecks(observe: () => Promise<SupervisorSnapshot>, environment: En
 
     async probe(target, signal) {
       const direct = await checks.smoke(target, signal)
-      const { port } = environmentIn(await observe(), environment).front
+      const { port, encrypted = false } = environmentIn(await observe(), environment).front
       const route = config.services.find(({ name }) => name === target.service)
       const results = [...direct]
       for (const test of target.tests) {
         const path = route && publicPath(route, test.path)
         if (!path) continue
         const pinned = { ...test, path, headers: { ...test.headers, [SLOT_HEADER]: target.slot } }
-        results.push(await smokeOne(pinned, port, signal))
+        results.push(await smokeOne(pinned, port, signal, encrypted))
       }
       return results
     },
@@ -207,10 +207,15 @@ function publicPath({ path: prefix, stripPath }: { path: string; stripPath: bool
 }
 
 /** Every ready replica is asked; the first that does not pass speaks for all. */
-async function smokeOne(test: SmokeRequest, port: number, signal: AbortSignal): Promise<SmokeResult> {
+async function smokeOne(
+  test: SmokeRequest,
+  port: number,
+  signal: AbortSignal,
+  encrypted = false,
+): Promise<SmokeResult> {
   const { name, method, path, headers, body, expect } = test
   try {
-    const answer = await directRequest({ port, method, path, headers, body, timeoutMs: SMOKE_MS }, signal)
+    const answer = await directRequest({ port, encrypted, method, path, headers, body, timeoutMs: SMOKE_MS }, signal)
     const problems = problemsOf(answer, expect)
     const saw = `${answer.status} in ${Math.round(answer.tookMs)} ms`
     return { name, passed: problems.length === 0, saw: [saw, ...problems].join(', ') }

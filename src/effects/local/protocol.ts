@@ -69,11 +69,15 @@ export interface FrontStatus {
   /** Version and hash of the program. */
   readonly build?: string
   readonly pid: number
+  /** With what it was started, in a form that is only compared. */
+  readonly options?: string
   /** Changes when the process does. */
   readonly source: string
   /** Ids of fronts that this one has taken over from and that still answer what is in flight, which counts here. */
   readonly draining?: readonly number[]
-  readonly listening: { readonly host: string; readonly port: number }
+  /** Ids of the processes that share its listening socket. */
+  readonly workers?: readonly number[]
+  readonly listening: { readonly host: string; readonly port: number; readonly encrypted?: boolean }
   readonly epoch: number
   /** Why the newest state is not on disk yet, and would be lost in a restart; null when it is. */
   readonly unsaved?: string | null
@@ -124,6 +128,8 @@ export interface FrontHandover {
   readonly command: readonly string[]
   /** How long the old front may go on with what is in flight; default: until nothing can be any more. */
   readonly deadlineMs?: number
+  /** Of the new front; the build may be the same then. */
+  readonly options?: string
 }
 
 /** `PUT /supervisor`: how the front starts the supervisor again when it was killed. */
@@ -149,7 +155,16 @@ export interface SupervisorEnvironments {
     readonly host: string
     readonly port: number
     readonly table: FrontTable
+    readonly front?: FrontSettings
   }[]
+}
+
+/** What a front is started with. Another one with the new settings takes over from it when they change. */
+export interface FrontSettings {
+  /** How many share the listening socket. */
+  readonly processes: number
+  /** Absolute paths; null is plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
 }
 
 /** What the supervisor must know to run replicas of a revision. The environment file is read once, on the first apply. */
@@ -222,6 +237,8 @@ export interface SupervisorSnapshot {
 export interface SupervisorFront {
   readonly pid: number | null
   readonly port: number
+  /** It speaks TLS. */
+  readonly encrypted?: boolean
   readonly socket: string
   readonly build?: string | null
   /** Why the front could not be replaced by one of the supervisor's build; null when there is no reason to say. */

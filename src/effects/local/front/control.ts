@@ -3,35 +3,29 @@ import type { Shares } from '../../../domain/names.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import { type FrontCells, type FrontShares, type FrontStatus, PROTOCOL_VERSION } from '../protocol.ts'
 import { checkedBody, plainText, type Routes } from '../socket-server.ts'
-import type { Core } from './core.ts'
-import { lastWholeSecond } from './counters.ts'
-import { mergedStatus } from './merged-status.ts'
 import { metricsText } from './metrics.ts'
 import type { Predecessor } from './predecessor.ts'
 import type { Service } from './rotation.ts'
-import {
-  endpointsSchema,
-  epochSchema,
-  type SavedState,
-  sharesSchema,
-  stopSchema,
-  supervisorSchema,
-  tableSchema,
-} from './schemas.ts'
+import { endpointsSchema, epochSchema, sharesSchema, stopSchema, supervisorSchema, tableSchema } from './schemas.ts'
+import { lastCompleteSecond, type Serving, servicesStatus, stateOf, totalsOf } from './serving.ts'
 import type { StateFile } from './state-file.ts'
 import type { SupervisorWatch } from './supervisor-watch.ts'
+import type { Workers } from './workers.ts'
 
-export interface Controlled {
-  readonly core: Core
+export interface Controlled extends Serving {
   readonly environment: string
   readonly version: string
   readonly build: string
   readonly source: string
   /** Of the cells; goes on over a handover. */
   readonly countsSource: string
-  readonly listening: { readonly host: string; readonly port: number }
+  readonly listening: FrontStatus['listening']
+  /** With what it was started, in a form that is compared. */
+  readonly options: string
   /** From which this front has taken over, until it has ended. */
   predecessor: Predecessor | null
+  /** Processes that share the listening socket; null where there is none but this one. */
+  workers: Workers | null
   readonly watch: SupervisorWatch
   /** Highest epoch seen. */
   epoch: number
@@ -43,8 +37,11 @@ export function controlRoutes(front: Controlled): Routes {
   const { core, file } = front
   const { rotation } = core
 
-  /** Once this has returned, no request is assigned by what was before, here or in the front before this one. */
-  const followed = () => Promise.all([file.save(), front.predecessor?.tell(stateOf(front))])
+  /** Once this has returned, no request is assigned by what was before, here or in any process that serves too. */
+  const followed = () => {
+    const state = stateOf(front)
+    return Promise.all([file.save(), ...front.peers().map((peer) => peer.tell(state))])
+  }
 
   return {
     'PUT /table': async (body) => {
@@ -84,49 +81,12 @@ export function controlRoutes(front: Controlled): Routes {
 
     'GET /cells': (_body, query) => cellsOf(front, query),
 
-    'GET /metrics': () => plainText(metricsText(core)),
+    'GET /metrics': () => plainText(metricsText(totalsOf(front), core.rotation)),
 
     'PUT /supervisor': (body) => front.watch.tell(checkedBody(supervisorSchema, body)),
 
     'POST /stop': (body) => front.stop(checkedBody(stopSchema, body)?.deadlineMs),
   }
-}
-
-/** What a restarted front has to know. */
-export function stateOf({
-  core,
-  environment,
-  epoch,
-  listening,
-}: Pick<Controlled, 'core' | 'environment' | 'epoch' | 'listening'>): SavedState {
-  const services = [...core.rotation.services.values()].filter(({ route }) => route !== null)
-  return {
-    environment,
-    epoch,
-    port: listening.port,
-    table: { services: services.map(({ route }) => route!) },
-    services: services.map(({ name, generation, shares, slots }) => ({
-      name,
-      generation,
-      shares,
-      slots: Object.fromEntries([...slots.values()].map((slot) => [slot.name, slot.listed.map(endpointOf)])),
-    })),
-  }
-}
-
-/** The inverse of `stateOf`. */
-export function restore({ rotation }: Core, state: SavedState): void {
-  rotation.setTable(state.table)
-  for (const { name, generation, shares, slots } of state.services) {
-    const service = rotation.services.get(name)
-    if (!service) continue
-    for (const [slot, endpoints] of Object.entries(slots)) rotation.setEndpoints(service, slot, endpoints)
-    rotation.setShares(service, shares, generation)
-  }
-}
-
-function endpointOf({ id, revision, port }: { id: string; revision: string; port: number }) {
-  return { replica: id, revision, port }
 }
 
 function serviceNamed({ core, environment }: Controlled, name: string): Service {
@@ -160,33 +120,22 @@ function isSame(a: Shares, b: Shares): boolean {
 }
 
 function statusOf(front: Controlled): FrontStatus {
-  const { core, version, build, source, listening, epoch, file, predecessor } = front
+  const { core, version, build, options, source, listening, epoch, file, predecessor, workers } = front
   return {
     protocol: PROTOCOL_VERSION,
     version,
     build,
     pid: process.pid,
+    options,
     source,
     draining: predecessor?.report.draining ?? [],
+    workers: workers?.pids ?? [],
     listening,
     epoch,
     services: servicesStatus(front),
     unsaved: file.problem,
-    streamsCut: core.events.streamsCut + (predecessor?.report.streamsCut ?? 0),
+    streamsCut: core.events.streamsCut + front.peers().reduce((sum, { report }) => sum + report.streamsCut, 0),
   }
-}
-
-/** Of this front and of those before it that still answer something. */
-export function servicesStatus({ core, predecessor }: Controlled): FrontStatus['services'] {
-  // Whoever reads that a drain time is over may end the replica: what is left has to be cut before.
-  core.rotation.cutOverdue()
-  const own = core.rotation.status()
-  return predecessor ? mergedStatus(own, predecessor.report.services, predecessor.isUpToDate) : own
-}
-
-/** Last second of which all cells are known, here and in the front before this one. */
-export function lastCompleteSecond({ core, predecessor }: Controlled): number {
-  return Math.min(lastWholeSecond(core.now()), predecessor?.report.second ?? Number.POSITIVE_INFINITY)
 }
 
 function cellsOf(front: Controlled, query: URLSearchParams): FrontCells {

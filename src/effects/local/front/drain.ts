@@ -59,3 +59,8 @@ export class Drain {
     for (const timer of this.#timers) clearTimeout(timer)
   }
 }
+
+/** Of all services. */
+export function longestDrainMs({ rotation }: Core): number {
+  return Math.max(0, ...[...rotation.services.values()].map(({ drainMs }) => drainMs))
+}

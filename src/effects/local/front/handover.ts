@@ -3,25 +3,22 @@
 import type { ChildProcess } from 'node:child_process'
 import { renameSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
-import type { Cell } from '../../../domain/counts.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import { type DetachedProcess, startLinked } from '../processes/detached.ts'
 import type { FrontHandover } from '../protocol.ts'
 import { socketClient } from '../socket-client.ts'
 import { checkedBody, plainText, type Routes } from '../socket-server.ts'
-import { type Controlled, lastCompleteSecond, restore, servicesStatus, stateOf } from './control.ts'
-import { KEEP_SECONDS } from './counters.ts'
-import type { Drain } from './drain.ts'
-import { handoverSchema, stateSchema } from './schemas.ts'
-import { type FromNew, type Report, say, systemMs } from './succession.ts'
+import type { Controlled } from './control.ts'
+import { type Drain, longestDrainMs } from './drain.ts'
+import { Follower } from './follower.ts'
+import { handoverSchema } from './schemas.ts'
+import { stateOf } from './serving.ts'
+import { type FromNew, say, systemMs } from './succession.ts'
 
 /** For the new process to start; nothing waits meanwhile. */
 const STARTS_MS = 10_000
 /** For each answer of the new one after that; changes wait meanwhile. */
 const ANSWERS_MS = 3000
-const REPORT_EVERY_MS = 100
-/** Cells of more seconds are sent in several reports. */
-const REPORT_SECONDS = 30
 
 export interface HandoverOptions {
   readonly front: Controlled
@@ -38,9 +35,7 @@ export class Handover {
   #outcome: PromiseWithResolvers<void> | null = null
   #underWay = false
   #successor: ChildProcess | null = null
-  #applied = 0
-  #reported = -1
-  #reporting: NodeJS.Timeout | null = null
+  #follower: Follower | null = null
 
   constructor(options: HandoverOptions) {
     this.#options = options
@@ -70,7 +65,7 @@ export class Handover {
   async start(body: unknown): Promise<void> {
     const request = checkedBody(handoverSchema, body)
     const { front, drain, idleMs } = this.#options
-    if (request.build === front.build) return
+    if (request.build === front.build && (request.options ?? front.options) === front.options) return
     if (this.#underWay || front.core.stopping) {
       throw new OperatingError('REFUSED', `The front of ${front.environment} is being replaced or ended already.`)
     }
@@ -83,16 +78,16 @@ export class Handover {
       this.#outcome = null
     }
     front.watch.stop()
-    drain.within(request.deadlineMs ?? longestDrainMs(front) + idleMs, { idleMs })
+    const deadlineMs = request.deadlineMs ?? longestDrainMs(front.core) + idleMs
+    front.workers?.stop(deadlineMs, idleMs)
+    drain.within(deadlineMs, { idleMs })
   }
 
   /** Tells the successor what no report had. Resolves when that is on its way, or nobody is there. */
   async finish(): Promise<void> {
-    if (this.#reporting) clearInterval(this.#reporting)
-    const cells = this.#cells(Math.floor(this.#options.front.core.now() / 1000))
     const successor = this.#successor
     if (!successor) return
-    await say(successor, { kind: 'ended', report: this.#report(cells, null) })
+    await this.#follower?.finish()
     if (successor.connected) successor.disconnect()
     // Neither its end nor anything else of it is waited for.
     successor.unref()
@@ -126,7 +121,8 @@ export class Handover {
     this.#outcome = Promise.withResolvers<void>()
     await file.close()
     const clock = { nowMs: core.now(), systemMs: systemMs() }
-    const report = this.#report({}, -1)
+    const follower = new Follower(front, successor, (deadlineMs) => front.stop(deadlineMs))
+    const report = follower.report({}, -1)
     const supervisor = front.watch.how
     void say(successor, { kind: 'state', state: stateOf(front), clock, countsSource, supervisor, report })
     const prepared = await heard(successor, 'prepared', ANSWERS_MS)
@@ -140,55 +136,9 @@ export class Handover {
     }
     this.#successor = successor
     void say(successor, { kind: 'committed' })
-    successor.on('message', (message: FromNew) => {
-      // What is not followed is not confirmed either, and so nothing is ended that may still be sent to.
-      this.#onMessage(message).catch((error) => console.error('A change of the front after this one failed:', error))
-    })
-    this.#reporting = setInterval(() => void this.#sendReport(), REPORT_EVERY_MS)
+    this.#follower = follower
+    follower.start()
   }
-
-  async #onMessage(message: FromNew): Promise<void> {
-    const { front } = this.#options
-    if (message.kind === 'stop') front.stop(message.deadlineMs)
-    if (message.kind !== 'change') return
-    const state = stateSchema.parse(message.state)
-    restore(front.core, state)
-    front.core.upstreams.closeIdle()
-    await front.predecessor?.tell(state)
-    this.#applied = Math.max(this.#applied, message.number)
-    await this.#sendReport()
-  }
-
-  async #sendReport(): Promise<void> {
-    const successor = this.#successor!
-    const whole = lastCompleteSecond(this.#options.front)
-    if (this.#reported < 0) this.#reported = Math.max(-1, whole - KEEP_SECONDS - 1)
-    const second = Math.min(whole, this.#reported + REPORT_SECONDS)
-    await say(successor, { kind: 'report', report: this.#report(this.#cells(second), second) })
-  }
-
-  #cells(second: number): Record<string, readonly Cell[]> {
-    const from = this.#reported
-    this.#reported = Math.max(from, second)
-    const services = [...this.#options.front.core.rotation.services.values()]
-    return Object.fromEntries(services.map(({ name, cells }) => [name, cells.between(from, second)]))
-  }
-
-  #report(cells: Report['cells'], second: number | null): Report {
-    const { front } = this.#options
-    return {
-      applied: this.#applied,
-      services: servicesStatus(front),
-      streamsCut: front.core.events.streamsCut,
-      draining: [process.pid, ...(front.predecessor?.report.draining ?? [])],
-      cells,
-      second,
-    }
-  }
-}
-
-function longestDrainMs({ core }: Controlled): number {
-  return Math.max(0, ...[...core.rotation.services.values()].map(({ drainMs }) => drainMs))
 }
 
 /** The next message of a kind. @throws Error when the process ends before, or it does not come in time */

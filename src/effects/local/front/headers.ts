@@ -65,7 +65,8 @@ export function forwardHead(request: IncomingMessage, makeId: () => string): For
   const remote = request.socket.remoteAddress ?? 'unknown'
   forward.push('host', host, 'x-forwarded-for', chain ? `${chain}, ${remote}` : remote)
   forward.push('x-forwarded-host', first(headers['x-forwarded-host']) ?? host)
-  forward.push('x-forwarded-proto', first(headers['x-forwarded-proto']) ?? 'http')
+  const isEncrypted = 'encrypted' in request.socket
+  forward.push('x-forwarded-proto', isEncrypted ? 'https' : (first(headers['x-forwarded-proto']) ?? 'http'))
   if (headers['x-request-id'] === undefined) forward.push('x-request-id', makeId())
   const chunked = headers['transfer-encoding'] !== undefined
   if (chunked) forward.push('transfer-encoding', 'chunked')

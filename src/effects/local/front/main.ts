@@ -2,10 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { createServer } from '../http.ts'
 import {
   type AsideServer,
   type Routes,
@@ -14,19 +13,28 @@ import {
   serveAside,
   serveOnSocket,
 } from '../socket-server.ts'
-import { type Controlled, controlRoutes, restore, stateOf } from './control.ts'
-import { answerError, type Core, idMaker, newEvents } from './core.ts'
+import { type Controlled, controlRoutes } from './control.ts'
+import {
+  acceptForEver,
+  BACKLOG,
+  dataServer,
+  IDLE_MS,
+  newCore,
+  sweep,
+  TIMEOUTS,
+  type Timeouts,
+  trackSockets,
+} from './data-server.ts'
 import { Drain } from './drain.ts'
+import type { TlsFiles } from './encryption.ts'
 import { Handover } from './handover.ts'
-import { isWebSocketHandshake } from './headers.ts'
+import { optionsText } from './options.ts'
 import { type Inheritance, inherit } from './predecessor.ts'
-import { handleRequest } from './proxy.ts'
-import { Rotation } from './rotation.ts'
+import { restore, stateOf, takeCountsOf } from './serving.ts'
 import { readState, StateFile } from './state-file.ts'
 import { SupervisorWatch } from './supervisor-watch.ts'
-import { refuseUnreadable } from './unreadable.ts'
-import { Upstreams } from './upstream.ts'
-import { handleUpgrade, refuseConnect } from './web-socket.ts'
+import { noTotals } from './totals.ts'
+import { Workers } from './workers.ts'
 
 export interface FrontOptions {
   readonly environment: string
@@ -43,16 +51,12 @@ export interface FrontOptions {
   /** In [0, 1); for tests. */
   readonly random?: () => number
   readonly timeouts?: Timeouts
-}
-
-/** How long a client may keep us waiting. */
-export interface Timeouts {
-  /** For the head of a request, and on a connection without one. */
-  readonly headMs: number
-  /** For the next bytes of a body. */
-  readonly bodyMs: number
-  /** How often heads are looked at. */
-  readonly checkMs: number
+  /** How many share the listening socket; 1 is this one alone. */
+  readonly processes?: number
+  /** Program and arguments of the others. */
+  readonly workerCommand?: readonly string[]
+  /** Null: plain HTTP. */
+  readonly tls?: TlsFiles | null
 }
 
 export interface Front {
@@ -63,13 +67,7 @@ export interface Front {
   readonly ended: Promise<void>
 }
 
-const SWEEP_MS = 250
-const KEEP_ALIVE_MS = 65_000
-const TIMEOUTS: Timeouts = { headMs: 60_000, bodyMs: 60_000, checkMs: 5000 }
-/** Node closes an idle connection a second after the timeout that it has announced. */
-const KEEP_ALIVE_MARGIN_MS = 2000
 const STOP_DEADLINE_MS = 10_000
-const BACKLOG = 4096
 
 /** Runs a front as a daemon until SIGTERM or `POST /stop`. */
 export async function runFront(options: FrontOptions): Promise<void> {
@@ -91,13 +89,18 @@ export function frontFromArguments(argv: readonly string[]): Omit<FrontOptions, 
       socket: option,
       state: option,
       'take-over': { type: 'boolean' },
+      processes: option,
+      cert: option,
+      key: option,
     },
   })
-  const { environment, host = '127.0.0.1', port, socket, state, 'take-over': takesOver } = values
+  const { environment, host = '127.0.0.1', port, socket, state, 'take-over': takesOver, cert, key } = values
+  const tls = cert && key ? { cert, key } : null
   if (!environment || !port || !(/^\d+$/.test(port) && Number(port) <= 65_535) || !socket || !state) {
     throw new OperatingError('BAD_FLAG', 'A front needs --environment, --port, --socket and --state.')
   }
-  return { environment, host, port: Number(port), controlSocket: socket, stateFile: state, takesOver }
+  const processes = Number(values.processes ?? 1)
+  return { environment, host, port: Number(port), controlSocket: socket, stateFile: state, takesOver, processes, tls }
 }
 
 /**
@@ -112,64 +115,52 @@ export async function startFront(options: FrontOptions, inherited: Inheritance |
   const saved = inherited?.state ?? (await readState(options.stateFile, environment))
   if (saved) restore(core, saved)
 
-  const server = dataServer(core, timeouts)
+  const server = dataServer(core, timeouts, options.tls ?? null)
   const drain = new Drain(core, server, trackSockets(server, core))
   const port = inherited ? inherited.state.port : await listen(server, options, saved?.port ?? 0)
   const source = randomBytes(8).toString('hex')
   const front: Controlled = {
     core,
+    past: noTotals,
+    peers: () => [...(front.predecessor ? [front.predecessor] : []), ...(front.workers?.peers ?? [])],
     environment,
     version,
     build: options.build ?? version,
+    options: optionsText(options),
     source,
     countsSource: inherited?.countsSource ?? source,
-    listening: { host, port },
+    listening: { host, port, encrypted: (options.tls ?? null) !== null },
     predecessor: inherited?.predecessor ?? null,
+    workers: null,
     watch: new SupervisorWatch(),
     epoch: saved?.epoch ?? 0,
     file: new StateFile(options.stateFile, () => stateOf(front)),
     stop(deadlineMs = STOP_DEADLINE_MS) {
-      front.predecessor?.stop(deadlineMs)
+      for (const peer of [front.predecessor, front.workers]) peer?.stop(deadlineMs)
       drain.within(deadlineMs)
     },
   }
-  const handover = new Handover({ front, server, drain, controlSocket, idleMs: KEEP_ALIVE_MS + KEEP_ALIVE_MARGIN_MS })
+  const handover = new Handover({ front, server, drain, controlSocket, idleMs: IDLE_MS })
   const routes = handover.gate({ ...controlRoutes(front), 'POST /handover': (body) => handover.start(body) })
   const control = inherited
     ? await takeOver(front, server, await serveAside(controlSocket, routes))
     : await serveFirst(front, server, controlSocket, routes)
   if (inherited?.supervisor) front.watch.tell(inherited.supervisor)
-  const sweep = setInterval(() => {
-    core.rotation.cutOverdue()
-    core.rotation.forget()
-    core.upstreams.closeIdle()
-  }, SWEEP_MS)
+  front.workers = startWorkers(front, server, options)
+  const sweeping = sweep(core)
 
   async function end(): Promise<void> {
     await drain.done
     front.watch.stop()
-    // What it still has in flight is known through this one alone.
-    await front.predecessor?.gone
+    // What they still have in flight is known through this one alone.
+    await Promise.all([front.predecessor?.gone, front.workers?.gone])
     await handover.finish()
-    clearInterval(sweep)
+    clearInterval(sweeping)
     core.upstreams.closeAll()
     await control.close()
     await front.file.close()
   }
   return { port, stop: front.stop, ended: end() }
-}
-
-function newCore({ now, random, timeouts }: Pick<Core, 'now'> & Pick<FrontOptions, 'random'> & { timeouts: Timeouts }) {
-  const core: Core = {
-    rotation: new Rotation({ now, random }),
-    upstreams: new Upstreams(now),
-    events: newEvents(),
-    bodyTimeoutMs: timeouts.bodyMs,
-    stopping: false,
-    makeId: idMaker(),
-    now,
-  }
-  return core
 }
 
 async function serveFirst(front: Controlled, server: Server, path: string, routes: Routes): Promise<SocketServer> {
@@ -181,56 +172,15 @@ async function serveFirst(front: Controlled, server: Server, path: string, route
 }
 
 async function takeOver(front: Controlled, server: Server, control: AsideServer): Promise<SocketServer> {
-  const { core } = front
   const predecessor = front.predecessor!
-  predecessor.onReport = ({ cells }) => {
-    for (const [service, counted] of Object.entries(cells)) core.rotation.services.get(service)?.cells.add(counted)
-  }
+  takeCountsOf(predecessor, front)
   void predecessor.gone.then(() => {
-    core.events.streamsCut += predecessor.report.streamsCut
     front.predecessor = null
   })
   await predecessor.takeOver(server, BACKLOG, control)
   acceptForEver(server)
   await front.file.save()
   return control
-}
-
-function dataServer(core: Core, { headMs, checkMs }: Timeouts): Server {
-  const server = createServer({
-    insecureHTTPParser: false,
-    // Looked at in headers.ts, with the rest of a head.
-    requireHostHeader: false,
-    maxHeaderSize: 32 * 1024,
-    // An upload may take as long as it takes; only its head may not.
-    requestTimeout: 0,
-    headersTimeout: headMs,
-    connectionsCheckingInterval: checkMs,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    optimizeEmptyRequests: true,
-    shouldUpgradeCallback: isWebSocketHandshake,
-  } as Parameters<typeof createServer>[0])
-  server.maxHeadersCount = 0
-  server.on('request', (request, response) => handleRequest(core, request, response, false))
-  server.on('checkContinue', (request, response) => handleRequest(core, request, response, true))
-  server.on('checkExpectation', (_request, response) => answerError(core, response, 'expectation-failed'))
-  server.on('upgrade', (request, socket, early) => handleUpgrade(core, request, socket as Socket, early))
-  server.on('clientError', (error, socket) => refuseUnreadable(core, error, socket as Socket))
-  server.on('connect', (_request, socket) => refuseConnect(core, socket as Socket))
-  return server
-}
-
-function trackSockets(server: Server, { events }: Core): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    events.connections++
-    socket.on('close', () => {
-      sockets.delete(socket)
-      events.connections--
-    })
-  })
-  return sockets
 }
 
 async function listen(server: Server, { host, port }: FrontOptions, lastPort: number): Promise<number> {
@@ -252,7 +202,15 @@ async function listen(server: Server, { host, port }: FrontOptions, lastPort: nu
   )
 }
 
-/** A connection that could not be accepted is not a reason to end. */
-function acceptForEver(server: Server): void {
-  server.on('error', (error) => console.error(`accept: ${error.message}`))
+function startWorkers(front: Controlled, server: Server, options: FrontOptions): Workers | null {
+  const { processes = 1, workerCommand, tls = null } = options
+  if (processes <= 1 || !workerCommand) return null
+  return new Workers({
+    front,
+    server,
+    count: processes - 1,
+    command: workerCommand,
+    tls,
+    state: () => stateOf(front),
+  })
 }

@@ -1,30 +1,31 @@
 import { LATENCY_BUCKETS, LATENCY_EDGES_MS } from '../../../domain/counts.ts'
-import type { Core } from './core.ts'
-import type { Replica } from './rotation.ts'
+import type { Rotation } from './rotation.ts'
+import type { ReplicaTotals, Totals } from './totals.ts'
 
 /** Prometheus text format, version 0.0.4. Times in seconds. */
-export function metricsText({ rotation, events }: Core): string {
-  // One that was started again on another port is one series with the one before.
-  const bearers = Map.groupBy(rotation.replicas(), ({ counts }) => counts)
-  const replicas = [...bearers.values()].map(([newest]) => newest!)
-  const inFlight = ({ counts }: Replica) => bearers.get(counts)!.reduce((sum, { active }) => sum + active.size, 0)
+export function metricsText({ replicas, events }: Totals, rotation: Rotation): string {
   const slots = [...rotation.services.values()].flatMap((service) => [...service.slots.values()])
-  const perReplica = (value: (replica: Replica) => number) =>
+  const perReplica = (value: (replica: ReplicaTotals) => number) =>
     replicas.map((replica): Sample => [labelsOf(replica), value(replica)])
   return [
     metric(
       'requests_total',
       'counter',
       'Requests answered by a replica.',
-      perReplica(({ counts }) => counts.requests),
+      perReplica(({ requests }) => requests),
     ),
     metric(
       'failures_total',
       'counter',
       '5xx answers and connection failures.',
-      perReplica(({ counts }) => counts.failures),
+      perReplica(({ failures }) => failures),
     ),
-    metric('in_flight', 'gauge', 'Requests and streams being answered.', perReplica(inFlight)),
+    metric(
+      'in_flight',
+      'gauge',
+      'Requests and streams being answered.',
+      perReplica(({ inFlight }) => inFlight),
+    ),
     histogram(replicas),
     metric(
       'share_percent',
@@ -57,25 +58,24 @@ function metric(name: string, type: 'counter' | 'gauge', help: string, samples: 
   return head(name, type, help) + samples.map(([labels, value]) => line(name, labels, value)).join('')
 }
 
-function histogram(replicas: readonly Replica[]): string {
+function histogram(replicas: readonly ReplicaTotals[]): string {
   const name = 'request_duration_seconds'
   let text = head(name, 'histogram', 'Time from the head of a request to the end of its answer.')
   for (const replica of replicas) {
-    const { counts } = replica
     const labels = labelsOf(replica)
     let sum = 0
     for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
-      sum += counts.latency[bucket]!
+      sum += replica.latency[bucket]!
       const edgeMs = LATENCY_EDGES_MS[bucket]
       text += line(`${name}_bucket`, { ...labels, le: edgeMs === undefined ? '+Inf' : String(edgeMs / 1000) }, sum)
     }
-    text += line(`${name}_sum`, labels, counts.latencySumMs / 1000) + line(`${name}_count`, labels, sum)
+    text += line(`${name}_sum`, labels, replica.latencySumMs / 1000) + line(`${name}_count`, labels, sum)
   }
   return text
 }
 
-function labelsOf({ id, revision, slot }: Replica): Labels {
-  return { service: slot.service.name, slot: slot.name, revision, replica: id }
+function labelsOf({ service, slot, revision, replica }: ReplicaTotals): Labels {
+  return { service, slot, revision, replica }
 }
 
 function head(name: string, type: string, help: string): string {

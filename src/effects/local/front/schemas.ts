@@ -52,6 +52,7 @@ export const handoverSchema = z.object({
   directory: name,
   command,
   deadlineMs: z.number().min(0).optional(),
+  options: z.string().optional(),
 })
 
 export const supervisorSchema = z.object({

@@ -11,10 +11,14 @@
 //   old  report …, ended ─▶           what is in flight there, and what was counted
 //
 // Until the old one has committed it can go back: it kills the new one and goes on.
+//
+// A worker (workers.ts) is a front that only ever follows: it hears `state` and `listen`, and then what an old one hears.
 import type { Server } from 'node:net'
 import type { Cell } from '../../../domain/counts.ts'
 import type { FrontStatus, FrontSupervisor } from '../protocol.ts'
+import type { TlsFiles } from './encryption.ts'
 import type { SavedState } from './schemas.ts'
+import type { Totals } from './totals.ts'
 
 export type FromOld =
   | {
@@ -25,6 +29,8 @@ export type FromOld =
       readonly countsSource: string
       readonly supervisor: FrontSupervisor | null
       readonly report: Report
+      /** For a worker, which has no arguments of its own. */
+      readonly tls?: TlsFiles | null
     }
   | { readonly kind: 'listen' }
   | { readonly kind: 'committed' }
@@ -36,7 +42,7 @@ export type FromNew =
   | { readonly kind: 'prepared'; readonly controlSocket: string }
   | { readonly kind: 'listening' }
   | { readonly kind: 'change'; readonly number: number; readonly state: SavedState }
-  | { readonly kind: 'stop'; readonly deadlineMs: number }
+  | { readonly kind: 'stop'; readonly deadlineMs: number; readonly idleMs?: number }
 
 export interface Report {
   /** Number of the last change that the old front follows. */
@@ -49,6 +55,8 @@ export interface Report {
   readonly cells: Readonly<Record<string, readonly Cell[]>>
   /** All cells up to this second have been reported; null when none is left to come. */
   readonly second: number | null
+  /** Everything that was counted, for `/metrics`; not in every report. */
+  readonly totals?: Totals | undefined
 }
 
 /** Monotonic milliseconds that all processes of this machine share. */
@@ -56,9 +64,17 @@ export function systemMs(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
+/** The clock of another process, from a moment of it, as one of this process. */
+export function sameClock({ nowMs, systemMs: thenMs }: { nowMs: number; systemMs: number }): () => number {
+  const aheadMs = systemMs() - performance.now() + nowMs - thenMs
+  return () => performance.now() + aheadMs
+}
+
 /** A process at the other end of a channel; `process` itself in the one that was started. */
 export interface Channel {
   readonly connected: boolean
+  on<Message>(event: 'message', listener: (message: Message) => void): unknown
+  once(event: 'disconnect', listener: () => void): unknown
   send?(message: object, handle: Server | undefined, sent: (error: Error | null) => void): boolean
 }
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import type { FrontStatus, FrontSupervisor, SupervisorFront } from '../protocol.ts'
+import { optionsText } from '../front/options.ts'
+import type { FrontSettings, FrontStatus, FrontSupervisor, SupervisorFront } from '../protocol.ts'
 import { socketClient } from '../socket-client.ts'
 import { FrontLink } from './front-link.ts'
 import { KeptProcess } from './kept-process.ts'
@@ -67,10 +68,11 @@ export class FrontKeeper {
   }
 
   snapshot(): SupervisorFront {
-    const { port, boundPort } = this.#options.store.environment(this.#options.environment)
+    const { port, boundPort, front } = this.#options.store.environment(this.#options.environment)
     return {
       pid: this.#status?.pid ?? null,
       port: boundPort ?? port,
+      encrypted: (front?.tls ?? null) !== null,
       socket: this.#options.socket,
       build: this.#status?.build ?? null,
       notUpgraded: this.#status && this.#isOther(this.#status) ? (this.#notUpgraded?.reason ?? null) : null,
@@ -120,9 +122,10 @@ export class FrontKeeper {
 
   #command(): string[] {
     const { environment, socket, folder, command, store } = this.#options
-    const { host, port, boundPort } = store.environment(environment)
+    const { host, port, boundPort, front } = store.environment(environment)
     const place = ['--environment', environment, '--host', host, '--port', String(boundPort ?? port)]
-    return [...command, 'internal', 'front', ...place, '--socket', socket, '--state', join(folder, 'front.json')]
+    const files = ['--socket', socket, '--state', join(folder, 'front.json')]
+    return [...command, 'internal', 'front', ...place, ...files, ...settingsFlags(front)]
   }
 
   /** Often while it starts: until it is told otherwise, it sends to the replicas of before its restart. */
@@ -160,21 +163,28 @@ export class FrontKeeper {
     if (this.#isOther(status) && this.#notUpgraded?.source !== status.source) void this.upgrade()
   }
 
-  #isOther({ build }: FrontStatus): boolean {
-    return build !== this.#options.build
+  #isOther({ build, options }: FrontStatus): boolean {
+    return build !== this.#options.build || options !== this.#wanted()
+  }
+
+  #wanted(): string {
+    const { store, environment } = this.#options
+    return optionsText(store.environment(environment).front ?? {})
   }
 
   /** Nothing here may become an outage: whatever fails, the front of another build is better than none. */
   async #replace({ build: before, source }: FrontStatus): Promise<void> {
     const { environment, build, say } = this.#options
     try {
+      const options = this.#wanted()
       await this.#process.replace(({ folder, log, directory, command }) =>
-        this.link.handOver({ build, folder, log, directory, command: [...command, '--take-over'] }),
+        this.link.handOver({ build, options, folder, log, directory, command: [...command, '--take-over'] }),
       )
       const after = await this.link.status()
       await this.link.tell()
       if (after && this.#isOther(after)) {
-        this.#notUpgraded = { source: after.source, reason: `what was started is ${after.build}, not ${build}` }
+        const reason = `what was started is ${after.build} with ${after.options}, not ${build} with ${options}`
+        this.#notUpgraded = { source: after.source, reason }
       }
       say(`the front of ${environment} was replaced: ${before ?? 'an unknown build'} by ${after?.build ?? build}`)
     } catch (error) {
@@ -208,4 +218,10 @@ export class FrontKeeper {
       `Its log says why: ${this.log}`,
     )
   }
+}
+
+function settingsFlags(front: FrontSettings | undefined): string[] {
+  if (!front) return []
+  const { processes, tls } = front
+  return ['--processes', String(processes), ...(tls ? ['--cert', tls.cert, '--key', tls.key] : [])]
 }

@@ -36,10 +36,16 @@ const table = z.object({
     }),
   ),
 })
+const front = z.object({
+  processes: z.number().int().min(1),
+  tls: z.object({ cert: z.string(), key: z.string() }).nullable(),
+})
 const slotWrite = z.object({ environment: name, service: name, slot: name, epoch: count })
 
 const schemas = {
-  environments: z.object({ environments: z.array(z.object({ name, host: z.string(), port, table })) }),
+  environments: z.object({
+    environments: z.array(z.object({ name, host: z.string(), port, table, front: front.optional() })),
+  }),
   apply: slotWrite.extend({ run, replicas: count }),
   roll: slotWrite.extend({ run, minReadyMs: count, replicas: count.optional() }),
   floor: slotWrite.extend({ replicas: count }),

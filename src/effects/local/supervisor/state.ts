@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import { readJson, writeDurably } from '../durable.ts'
-import type { FrontTable, RunSpec } from '../protocol.ts'
+import type { FrontSettings, FrontTable, RunSpec } from '../protocol.ts'
 
 // What the supervisor was asked for, on disk before it answers. A supervisor that starts after a crash, a reboot
 // or `down` makes the machine what this says.
@@ -23,6 +23,8 @@ export interface EnvironmentState {
   /** That the front got, which it gets again. */
   readonly boundPort: number | null
   readonly table: FrontTable
+  /** Left out by earlier builds: one process, plain HTTP. */
+  readonly front?: FrontSettings
   /** Highest that was seen. */
   readonly epoch: number
   readonly runnerWanted: boolean

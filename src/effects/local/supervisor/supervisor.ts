@@ -181,7 +181,7 @@ function hasMoved(wanted: WantedEnvironment, known: EnvironmentState | undefined
 }
 
 function nextState(wanted: WantedEnvironment, known: EnvironmentState | undefined): EnvironmentState {
-  const { host, port, table } = wanted
+  const { host, port, table, front } = wanted
   const boundPort = hasMoved(wanted, known) ? null : known!.boundPort
-  return { epoch: 0, runnerWanted: false, slots: [], ...known, host, port, boundPort, table }
+  return { epoch: 0, runnerWanted: false, slots: [], ...known, host, port, boundPort, table, ...(front && { front }) }
 }
