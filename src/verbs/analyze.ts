@@ -1,4 +1,5 @@
 // Judges recorded data, a JSON document per line, without any platform.
+import { closest, distance } from 'fastest-levenshtein'
 import * as z from 'zod'
 import { judgeByMode } from '../analysis/judges.ts'
 import type { Triggers } from '../config/config.ts'
@@ -10,7 +11,11 @@ import { judgeSeries, type SeriesTick, type SeriesVerdict } from './series.ts'
 const MOST_UNITS = 1e12
 const MOST_REPLICAS = 10_000
 
-const count = z.number().int().min(0).max(MOST_UNITS)
+const count = z
+  .number()
+  .int({ error: 'must be a whole number', abort: true })
+  .min(0, { error: 'must not be negative: a counter that went back counts from 0 again', abort: true })
+  .max(MOST_UNITS, { abort: true })
 const arm = z
   .object({ units: count, bad: count, replicas: z.number().int().min(0).max(MOST_REPLICAS).default(1) })
   .refine(({ units, bad }) => bad <= units, 'bad is more than units')
@@ -23,22 +28,39 @@ const latency = z
   )
   .refine(({ edges }) => edges.every((edge, index) => edge > (edges[index - 1] ?? 0)), 'edges must rise')
 
-const line = z.object({
-  t: z.number().min(0),
-  stage: z.object({
-    weight: z.number().min(0).max(100),
-    startedAt: z.number().min(0),
-    /** How long the stage is meant to last; decides when warm-up and promotion are over. */
-    seconds: z.number().positive().optional(),
-  }),
-  canary: arm,
-  /** Left out where nothing ran beside the canary. */
-  stable: arm.optional(),
-  /** Edges in milliseconds. */
-  latency: latency.optional(),
-  metrics: z.record(z.string(), z.object({ canary: tally, stable: tally })).optional(),
-})
+const line = z
+  .object({
+    t: z.number().min(0),
+    stage: z.object({
+      weight: z.number().min(0).max(100),
+      startedAt: z.number().min(0),
+      /** How long the stage is meant to last; decides when warm-up and promotion are over. */
+      seconds: z.number().positive().optional(),
+    }),
+    canary: arm,
+    /** Left out where nothing ran beside the canary. */
+    stable: arm.optional(),
+    /** Edges in milliseconds. */
+    latency: latency.optional(),
+    metrics: z.record(z.string(), z.object({ canary: tally, stable: tally })).optional(),
+  })
+  .refine(
+    ({ latency: seen, canary }) => sumOf(seen?.canary) <= canary.units,
+    'latency.canary is more than canary.units',
+  )
+  .refine(
+    ({ latency: seen, stable }) => sumOf(seen?.stable) <= (stable?.units ?? 0),
+    'latency.stable is more than stable.units',
+  )
+  .loose()
 type Line = z.infer<typeof line>
+
+function sumOf(counts: readonly number[] = []): number {
+  return counts.reduce((sum, one) => sum + one, 0)
+}
+
+/** Other keys are nobody's business, unless they look like a slip of the pen. */
+const KEYS = ['stable', 'stage', 'canary', 'latency', 'metrics']
 
 export interface AnalyzeOptions {
   readonly triggers: Triggers
@@ -80,17 +102,25 @@ function parseLine(text: string, number: number): Line {
     throw badLine(number, `it is not JSON: ${(error as Error).message}`)
   }
   const parsed = line.safeParse(value)
-  if (parsed.success) return parsed.data
+  if (parsed.success) return withoutSlips(parsed.data, number)
   throw badLine(
     number,
     parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the line'}: ${message}`).join('; '),
   )
 }
 
+function withoutSlips(parsed: Line, number: number): Line {
+  for (const key of Object.keys(parsed)) {
+    const near = closest(key, KEYS)
+    if (!KEYS.includes(key) && distance(key, near) <= 2) throw badLine(number, `${key}: did you mean ${near}?`)
+  }
+  return parsed
+}
+
 function badLine(number: number, what: string): OperatingError {
   return new OperatingError(
     'BAD_FLAG',
-    `line ${number}: ${what}; nothing after line ${number - 1} is judged`,
+    `line ${number}: ${what}; ${number === 1 ? 'nothing' : `nothing after line ${number - 1}`} is judged`,
     'moodify analyze --help',
   )
 }

@@ -21,6 +21,11 @@ function last(texts: readonly string[], change: Partial<typeof triggers> = {}) {
   return [...analyze(texts, { triggers: { ...triggers, ...change }, stageSeconds: 300 })].at(-1)
 }
 
+const few = { units: 50, bad: 0 }
+function latencies(t: number, canary: readonly number[]): string {
+  return line(t, few, few, { latency: { edges: [100], canary, stable: [50, 0] } })
+}
+
 describe('analyze', () => {
   it('finds a version that is ten times as bad', () => {
     const found = last(lines(60, { units: 50, bad: 2 }, { units: 450, bad: 1 }))
@@ -78,6 +83,13 @@ describe('analyze', () => {
     ['no counts', '{"t": 10}', /line 2: stage: /],
     ['more bad than units', line(10, { units: 1, bad: 2 }), /line 2: canary: bad is more than units/],
     ['a negative count', line(10, { units: -1, bad: 0 }), /line 2: canary.units/],
+    ['a counter that jumped back', line(10, { units: -900, bad: -3 }), /went back counts from 0 again[^:]*;/],
+    [
+      'more latencies than requests',
+      latencies(10, [60, 0]),
+      /line 2: the line: latency.canary is more than canary.units/,
+    ],
+    ['a slip of the pen', JSON.stringify({ ...JSON.parse(line(10, few)), stabel: few }), /stabel: did you mean stable/],
     ['half a request', line(10, { units: 1.5, bad: 0 }), /line 2: canary.units/],
     ['time that goes back', line(1, { units: 1, bad: 0 }), /line 2: time goes back/],
   ])('names the line with %s and judges nothing after it', (_, bad, message) => {

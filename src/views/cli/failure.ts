@@ -11,6 +11,8 @@ import { stateSentence } from './status-text.ts'
 import { createStyle, shouldColor } from './style.ts'
 
 const LOOK_MS = 1500
+/** Commands that have nothing to do with what serves. */
+const withoutPlatform: ReadonlySet<string> = new Set(['analyze', 'completion'])
 
 export async function reportFailure(
   error: unknown,
@@ -39,6 +41,7 @@ async function productionNow(
 ): Promise<string | null> {
   if (error instanceof OperatingError && (error.code.startsWith('CONFIG') || error.code === 'UNKNOWN_ENVIRONMENT'))
     return null
+  if (withoutPlatform.has(options.argv[0] ?? '')) return null
   const look = async () => {
     const context = options.composeContext(process.cwd(), environmentIn(options.argv))
     return stateSentence(statusReport(await status(context)))

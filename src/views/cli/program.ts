@@ -17,6 +17,7 @@ import type { CommandLineOptions } from './options.ts'
 /** @returns the exit code; see docs/reference/exit-codes.md */
 export async function runCommandLine(argv: readonly string[], options: CommandLineOptions): Promise<number> {
   const exit = { code: 0 }
+  process.stdout.on('error', endWithReader)
   const program = createProgram(options, exit)
   try {
     await program.parseAsync([...argv], { from: 'user' })
@@ -25,6 +26,12 @@ export async function runCommandLine(argv: readonly string[], options: CommandLi
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.badInput.code
     return reportFailure(error, { ...options, argv, json: argv.includes('--json') })
   }
+}
+
+/** A reader that has seen enough, such as `head`. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(exitCodes.interrupted.code)
 }
 
 export function createProgram(options: CommandLineOptions, exit: { code: number }): Command {
@@ -160,7 +167,7 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
   ).argument('[release]', 'such as r-3 (default: the newest)')
   judgeFlags(verb('analyze', 'judge recorded data, a JSON document per line, without any platform', analyzeAction))
     .argument('<file>', 'NDJSON, one tick a line; - is standard input')
-    .option('--each', 'a verdict for each line, not only the last')
+    .option('--each', 'a verdict for each line, not only the first that is not unknown and the last')
     .option('--config <moodify.yaml>', 'take the settings of its default environment, or of -e')
     .option('-e, --environment <name>', 'environment of that file')
     .addHelpText('after', analyzeHelp)
@@ -188,10 +195,19 @@ function planFlags(command: Command): Command {
 
 function judgeFlags(command: Command): Command {
   return command
-    .option('--alpha <percent>', 'chance of taking a good version back', positive)
-    .option('--margin <factor>', 'how many times as bad as stable is still good enough', positive)
+    .option('--alpha <percent>', 'chance of taking a good version back', inRange(0.01, 20))
+    .option('--margin <factor>', 'how many times as bad as stable is still good enough', inRange(1, 10))
     .option('--warmup <seconds>', 'time for which a new replica is left out of the comparison', notNegative)
     .addOption(new Option('--mode <mode>', 'how to judge').choices([...triggerModes]))
+}
+
+function inRange(least: number, most: number) {
+  return (text: string) => {
+    const value = Number(text)
+    if (text.trim() === '' || !(value >= least && value <= most))
+      throw new InvalidArgumentError(`It is a number from ${least} to ${most}.`)
+    return value
+  }
 }
 
 function positive(text: string): number {
@@ -212,7 +228,9 @@ function lockTime(text: string): number {
 }
 
 function notNegative(text: string): number {
-  return text.trim() === '0' ? 0 : positive(text)
+  const value = Number(text)
+  if (!Number.isFinite(value) || value < 0 || text.trim() === '') throw new InvalidArgumentError('It is 0 or more.')
+  return value
 }
 
 const analyzeHelp = `

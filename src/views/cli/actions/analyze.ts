@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Config, Triggers } from '../../../config/config.ts'
-import { findConfig, loadConfig } from '../../../config/load.ts'
+import { loadConfig } from '../../../config/load.ts'
 import { defaultSettings } from '../../../config/normalise.ts'
 import { exitCodes, OperatingError } from '../../../errors/catalogue.ts'
 import { analyze } from '../../../verbs/analyze.ts'
@@ -14,16 +14,19 @@ interface AnalyzeFlags extends JudgeFlags {
   readonly environment?: string
 }
 
-/** Exit code: 0 healthy at the end, 3 unhealthy, 5 still unknown. */
+/** Prints the first verdict that is not unknown and the last one. Exit code: 0 healthy at the end, 3 unhealthy, 5 unknown. */
 export async function analyzeAction(flags: AnalyzeFlags, file: string): Promise<number> {
   const { triggers, canary } = settingsOf(flags)
   const changed: Triggers = { ...triggers, ...judgedWith(flags) }
   let last: SeriesVerdict | null = null
+  let printed: SeriesVerdict | null = null
   for (const found of analyze(await linesOf(file), { triggers: changed, stageSeconds: canary.stageMs / 1000 })) {
     last = found
-    if (flags.each) print(found)
+    if (!flags.each && (printed || found.verdict.kind === 'unknown')) continue
+    print(found)
+    printed = found
   }
-  if (last && !flags.each) print(last)
+  if (last && last !== printed) print(last)
   if (last === null) {
     process.stderr.write('There was no line to judge.\n')
     return exitCodes.unknown.code
@@ -34,7 +37,7 @@ export async function analyzeAction(flags: AnalyzeFlags, file: string): Promise<
 
 function settingsOf({ config: file, environment }: AnalyzeFlags): Config['environments'][string]['settings'] {
   if (file === undefined) return defaultSettings
-  const config = loadConfig(existsSync(file) ? file : findConfig(file))
+  const config = loadConfig(file)
   const name = environment ?? config.defaultEnvironment
   const found = config.environments[name]
   if (!found)
