@@ -72,7 +72,9 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
     '--force',
     'overwrite an existing moodify.yaml',
   )
-  withJson(verb('up', 'start the embedded platform of this folder; harmless when it runs', upAction(composeContext)))
+  withJson(
+    verb('up', 'start the embedded platform of this folder; harmless when it runs', upAction(composeContext)),
+  ).option('--systemd', 'print a unit file for systemd that starts it with the machine, and start nothing')
   withJson(
     verb(
       'down',

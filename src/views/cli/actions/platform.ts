@@ -1,10 +1,12 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, realpathSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { CONFIG_FILE } from '../../../config/load.ts'
 import { exitCodes, OperatingError } from '../../../errors/catalogue.ts'
 import { doctor } from '../../../verbs/doctor.ts'
 import { initialConfig } from '../../../verbs/init.ts'
 import { createOutput } from '../output.ts'
+import { systemdUnit } from '../systemd.ts'
 import { askUnlessSure, type CommonFlags, type Compose, inEnvironment } from './common.ts'
 
 export async function initAction(flags: { force?: boolean }): Promise<number> {
@@ -18,7 +20,28 @@ export async function initAction(flags: { force?: boolean }): Promise<number> {
   return 0
 }
 
-export const upAction = (compose: Compose) =>
+/** Printed alone, so that it can be written to a file; nothing is started. */
+async function printUnit(compose: Compose): Promise<number> {
+  const { config, journal } = compose(process.cwd())
+  journal.close()
+  const { PATH, XDG_STATE_HOME, XDG_RUNTIME_DIR } = process.env
+  const given = Object.entries({ PATH, XDG_STATE_HOME, XDG_RUNTIME_DIR })
+  process.stdout.write(
+    systemdUnit({
+      application: config.name,
+      root: config.root,
+      command: [process.execPath, realpathSync(process.argv[1]!)],
+      user: userInfo().username,
+      environment: Object.fromEntries(given.flatMap(([name, value]) => (value ? [[name, value]] : []))),
+    }),
+  )
+  return 0
+}
+
+export const upAction = (compose: Compose) => (flags: CommonFlags & { systemd?: boolean }) =>
+  flags.systemd ? printUnit(compose) : startPlatform(compose)(flags)
+
+const startPlatform = (compose: Compose) =>
   inEnvironment<CommonFlags>(compose, async (context, output) => {
     const addresses = await context.host.up()
     output.document(addresses)
