@@ -5,11 +5,16 @@ import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { judgeByMode } from './analysis/judges.ts'
-import type { Config } from './config/config.ts'
+import type { Config, EnvironmentConfig, KubernetesConfig } from './config/config.ts'
 import { findConfig, loadConfig } from './config/load.ts'
 import type { Actor } from './domain/names.ts'
 import { systemClock } from './effects/clock/system.ts'
 import { shellHooks } from './effects/hooks/shell.ts'
+import { connect } from './effects/kubernetes/client.ts'
+import { clusterHost } from './effects/kubernetes/host.ts'
+import { clusterPlatform } from './effects/kubernetes/platform.ts'
+import { digestInRegistry } from './effects/kubernetes/registry.ts'
+import { clusterVersions } from './effects/kubernetes/versions.ts'
 import { resolveVersion } from './effects/local/artifacts/resolve.ts'
 import { makeRevision } from './effects/local/artifacts/revision.ts'
 import { localHost } from './effects/local/host.ts'
@@ -20,6 +25,7 @@ import type { Versions } from './effects/ports/host.ts'
 import { OperatingError } from './errors/catalogue.ts'
 import { openSqliteJournal } from './journal/sqlite.ts'
 import { openSpareReport } from './runner/emergency.ts'
+import { inProcessRunner } from './runner/in-process.ts'
 import { killPoint } from './runner/kill-point.ts'
 import { type RunnerEnd, runReleases } from './runner/run-release.ts'
 import type { Context } from './verbs/context.ts'
@@ -42,6 +48,7 @@ export function composeContext(folder: string, environmentName?: string): Contex
   }
   const paths = statePaths(config.root)
   makeStateFolders(paths)
+  if (environment.kubernetes) return clusterContext(config, environment, environment.kubernetes, paths)
   return {
     config,
     environment,
@@ -54,11 +61,56 @@ export function composeContext(folder: string, environmentName?: string): Contex
   }
 }
 
+/** The runner lives in the process of the command. */
+function clusterContext(
+  config: Config,
+  environment: EnvironmentConfig,
+  kubernetes: KubernetesConfig,
+  paths: StatePaths,
+): Context {
+  const { name } = environment
+  const clock = systemClock
+  const api = connect(kubernetes.context === null ? {} : { context: kubernetes.context })
+  const platform = clusterPlatform({ api, clock, config, kubernetes })
+  const { services, watched } = platform
+  const registry = process.env['IMAGE_REGISTRY']
+  const runner = inProcessRunner({
+    run: (signal) => runContext(context, dirname(paths.journal(name)), signal),
+    livesElsewhere: async () => false,
+  })
+  const context: Context = {
+    config,
+    environment,
+    journal: openSqliteJournal(paths.journal(name), name, { wall: clock.wall, ...config.journal }),
+    platform,
+    host: clusterHost({
+      api,
+      clock,
+      kubernetes,
+      services,
+      watched,
+      runner,
+      async traffic() {
+        await platform.open()
+        return platform.trafficNotes()
+      },
+    }),
+    versions: clusterVersions({ api, kubernetes, services, registry, digestOf: digestInRegistry }),
+    clock,
+    actor: whoIsIt(),
+  }
+  return context
+}
+
 /** Runs the releases of one environment until nothing is left to do; what `internal runner` is. */
 export async function composeRunner(root: string, environmentName: string, signal: AbortSignal): Promise<RunnerEnd> {
   const context = composeContext(root, environmentName)
+  return runContext(context, dirname(statePaths(context.config.root).journal(environmentName)), signal)
+}
+
+/** @param folder  where its spare report goes */
+function runContext(context: Context, folder: string, signal: AbortSignal): Promise<RunnerEnd> {
   const { config, journal, platform, clock } = context
-  const folder = dirname(statePaths(config.root).journal(environmentName))
   return runReleases({
     journal,
     platform,

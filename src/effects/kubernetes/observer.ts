@@ -23,10 +23,11 @@ export function watchNamespace(api: Api, clock: Clock, namespace: string): Watch
   })
 }
 
-const LAST_LINES = 5
+const LAST_LINES = 40
+/** Of those, what tells most. */
+const TELLING = /error|exception|panic|fatal|cannot|denied|refused/i
 const LOG_MS = 2000
-/** A log that was asked for and had nothing is asked for again after this. */
-const LONGEST_LINE = 300
+const LONGEST_WORDS = 300
 
 export function clusterObserver(options: {
   readonly api: Api
@@ -63,7 +64,7 @@ export function clusterObserver(options: {
         const path = `/api/v1/namespaces/${service.namespace}/pods/${pod.metadata.name}/log`
         const query = `container=${main.name}&tailLines=${LAST_LINES}${previous}`
         const answer = await api.request(`${path}?${query}`, { timeoutMs: LOG_MS }).catch(() => null)
-        const text = answer?.status === 200 ? answer.body.trim().split('\n').join(' | ').slice(-LONGEST_LINE) : ''
+        const text = answer?.status === 200 ? lastWords(answer.body) : ''
         lines.set(key, text)
         lines.set(pod.metadata.name, text)
       }),
@@ -119,6 +120,16 @@ export function clusterObserver(options: {
     },
     cells: (service, after) => options.cells.cells(service, after),
   }
+}
+
+/** The lines in which a program says why it ends; else its last ones. */
+export function lastWords(log: string): string {
+  const lines = log
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  const telling = lines.filter((line) => TELLING.test(line)).slice(0, 2)
+  return (telling.length > 0 ? telling : lines.slice(-3)).join(' | ').slice(0, LONGEST_WORDS)
 }
 
 /** By the pod that a warning is about. */

@@ -7,6 +7,7 @@ import { invariant, OperatingError } from '../../errors/catalogue.ts'
 import type { SlotTarget, Workloads } from '../ports/platform.ts'
 import type { Api, KubernetesObject, PatchOperation, Resource } from './api.ts'
 import { applyGuarded, guardNamespace, stampNamespace } from './guard.ts'
+import { resourceOf } from './kinds.ts'
 import type { ClusterService } from './layout.ts'
 import { CHANGE_CAUSE, deploymentSpec, FIELD_MANAGER, MIN_REPLICAS, mainContainer, revisionOf } from './marks.ts'
 import type { Watched } from './observer.ts'
@@ -88,9 +89,14 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
 
   async function applyCompanions(service: ClusterService, { companions }: SlotManifests, epoch: number): Promise<void> {
     for (const object of companions) {
-      await applyGuarded(api, resourceOf(object, namespace), object.metadata.name, epoch, (current) =>
-        // A floor that is held for a release stays.
-        current?.metadata.annotations?.[MIN_REPLICAS] === undefined ? object : null,
+      await applyGuarded(
+        api,
+        resourceOf({ ...object, metadata: { ...object.metadata, namespace } }),
+        object.metadata.name,
+        epoch,
+        (current) =>
+          // A floor that is held for a release stays.
+          current?.metadata.annotations?.[MIN_REPLICAS] === undefined ? object : null,
       )
     }
     await createPublicService(service, epoch)
@@ -104,8 +110,12 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
       ({ kind, metadata }) => kind === 'Service' && metadata.name === service.publicService,
     )
     if (!object) return
-    await applyGuarded(api, resourceOf(object, namespace), object.metadata.name, epoch, (current) =>
-      current ? null : object,
+    await applyGuarded(
+      api,
+      resourceOf({ ...object, metadata: { ...object.metadata, namespace } }),
+      object.metadata.name,
+      epoch,
+      (current) => (current ? null : object),
     )
   }
 
@@ -206,16 +216,4 @@ function setReplicas(deployment: KubernetesObject, replicas: number): PatchOpera
 
 function annotation(name: string): string {
   return `/metadata/annotations/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
-}
-
-const PLURALS: Readonly<Record<string, string>> = {
-  HorizontalPodAutoscaler: 'horizontalpodautoscalers',
-  PodDisruptionBudget: 'poddisruptionbudgets',
-  Service: 'services',
-}
-
-function resourceOf({ apiVersion, kind }: KubernetesObject, namespace: string): Resource {
-  const plural = PLURALS[kind]
-  invariant(plural, `no plural of ${kind}`)
-  return { apiVersion, plural, namespace }
 }

@@ -31,6 +31,7 @@ export function inEnvironment<Flags extends CommonFlags>(
     } finally {
       await context.host.ownRunner?.stop()
       context.journal.close()
+      context.platform.close?.()
     }
   }
 }
