@@ -1,0 +1,219 @@
+// Real data planes on a real cluster: weights are written, proxies follow, and users who count everything lose nothing.
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Shares } from '../../src/domain/names.ts'
+import { systemClock } from '../../src/effects/clock/system.ts'
+import { choosePlane } from '../../src/effects/kubernetes/traffic/choose.ts'
+import type { FrontAddress, PlaneName, TrafficPlane } from '../../src/effects/kubernetes/traffic/plane.ts'
+import { until } from '../support/until.ts'
+import { onCluster } from './support/namespace.ts'
+import { GATEWAY_API_PORT, ISTIO_PORT, ISTIOD_URL, isInsideCluster, killIstiod, planesUp } from './support/planes.ts'
+import { httpRouteOf, openShop, type Shop, virtualServiceOf } from './support/shop.ts'
+import { startUsers, type Users, type Versions } from './support/users.ts'
+
+/** Several releases' worth of writes, each followed and counted, on a machine that may be busy. */
+const LONG_MS = 240_000
+
+interface Subject {
+  readonly by: PlaneName
+  readonly front: FrontAddress
+  readonly apply: (shop: Shop) => Promise<void>
+}
+
+const front = (port: number): FrontAddress => ({ host: '127.0.0.1', port })
+const gatewayApi = { name: 'gateway-api', namespace: 'istio-ingress' }
+
+const subjects: Readonly<Record<string, Subject>> = {
+  'VirtualService, Envoy': {
+    by: 'virtualservice',
+    front: front(ISTIO_PORT),
+    apply: (shop) => shop.apply('virtualservices', virtualServiceOf(shop)),
+  },
+  'HTTPRoute, Envoy': {
+    by: 'httproute',
+    front: front(GATEWAY_API_PORT),
+    apply: (shop) => shop.apply('httproutes', httpRouteOf(shop, gatewayApi)),
+  },
+}
+
+async function planeOf(shop: Shop, { by, front }: Pick<Subject, 'by' | 'front'>): Promise<TrafficPlane> {
+  const services = [{ ...shop.service, fronts: [front] }]
+  const options = { api: shop.api, clock: systemClock, services, by, mix: false, istiodUrl: ISTIOD_URL }
+  return (await choosePlane(options)).plane
+}
+
+/** Follows within the deadline of the tests; what it says meanwhile is in the error. */
+async function follows(plane: TrafficPlane, generation: number): Promise<void> {
+  await until(
+    `generation ${generation} is followed`,
+    async () => (await plane.route('backend')).generation === generation,
+  )
+}
+
+async function serving(shop: Shop, { front }: Pick<Subject, 'front'>): Promise<void> {
+  await until('the gateway serves the shop', async () => {
+    await using users = startUsers({ port: front.port, hostHeader: shop.host, connections: 2 })
+    await users.next(20)
+    return Object.keys(users.failures).length === 0
+  })
+}
+
+/** Six standard deviations of random draws; exact where nothing is drawn. */
+function expectShares(versions: Versions, shares: Shares): void {
+  const total = Object.values(versions).reduce((sum, count) => sum + count, 0)
+  for (const version of new Set([...Object.keys(versions), ...Object.keys(shares)])) {
+    const share = (shares[version] ?? 0) / 100
+    const spread = 6 * Math.sqrt(total * share * (1 - share))
+    const inWords = `${version}: ${versions[version] ?? 0} of ${total}, expected ${Math.round(total * share)} ± ${Math.round(spread)}`
+    expect(Math.abs((versions[version] ?? 0) - total * share), inWords).toBeLessThanOrEqual(spread)
+  }
+}
+
+function expectNothingLost(users: Users): void {
+  expect(users.failures).toEqual({})
+  expect(users.requests).toBeGreaterThan(500)
+}
+
+onCluster(() => {
+  let isInside = false
+  beforeAll(async () => {
+    isInside = await isInsideCluster()
+    if (isInside) await planesUp()
+  }, 900_000)
+
+  describe.each(Object.entries(subjects))('traffic by %s', { timeout: LONG_MS }, (_, subject) => {
+    test('every share is followed and nobody loses a request: canary, back, canary to the end, the idle colour', async ({
+      skip,
+    }) => {
+      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      await using shop = await openShop('kt-shift')
+      await subject.apply(shop)
+      await serving(shop, subject)
+      const plane = await planeOf(shop, subject)
+      expect(plane.capabilities).toMatchObject({ proof: 'marked', split: 'request', headerPin: 'x-moodify-slot' })
+      await using users = startUsers({ port: subject.front.port, hostHeader: shop.host })
+      const way: readonly Shares[] = [
+        { blue: 100 },
+        { blue: 90, canary: 10 },
+        { blue: 50, canary: 50 },
+        { blue: 100 },
+        { blue: 75, canary: 25 },
+        { canary: 100 },
+        { green: 100 },
+        { blue: 100 },
+      ]
+      for (const [index, shares] of way.entries()) {
+        const generation = index + 1
+        expect(await plane.setShares({ service: 'backend', shares, generation }, 1)).toEqual(shares)
+        await follows(plane, generation)
+        expect(await plane.route('backend')).toMatchObject({ generation, shares })
+        expectShares(await users.next(300), shares)
+      }
+      expectNothingLost(users)
+    })
+
+    test('a tester who is pinned to the canary gets it at any share, and others do not', async ({ skip }) => {
+      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      await using shop = await openShop('kt-pin')
+      await subject.apply(shop)
+      await serving(shop, subject)
+      const plane = await planeOf(shop, subject)
+      await plane.setShares({ service: 'backend', shares: { blue: 100 }, generation: 1 }, 1)
+      await follows(plane, 1)
+      const headers = { [plane.capabilities.headerPin!]: 'canary' }
+      await using testers = startUsers({ port: subject.front.port, hostHeader: shop.host, headers })
+      await using users = startUsers({ port: subject.front.port, hostHeader: shop.host })
+      expect(await testers.next(50)).toEqual({ canary: 50 })
+      expect(await users.next(50)).toEqual({ blue: 50 })
+    })
+
+    test('a runner that was taken over changes nothing any more', async ({ skip }) => {
+      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      await using shop = await openShop('kt-epoch')
+      await subject.apply(shop)
+      const [old, taking] = [await planeOf(shop, subject), await planeOf(shop, subject)]
+      await old.setShares({ service: 'backend', shares: { blue: 100 }, generation: 1 }, 1)
+      await taking.takeEpoch(2)
+      const stale = old.setShares({ service: 'backend', shares: { green: 100 }, generation: 2 }, 1)
+      await expect(stale).rejects.toMatchObject({ code: 'STALE_EPOCH' })
+      await follows(taking, 1)
+      expect(await taking.route('backend')).toMatchObject({ generation: 1, shares: { blue: 100 } })
+      await taking.setShares({ service: 'backend', shares: { blue: 90, canary: 10 }, generation: 2 }, 2)
+      await follows(taking, 2)
+    })
+  })
+
+  describe('a data plane that does not follow', { timeout: LONG_MS }, () => {
+    async function opened(prefix: string, subject: Subject) {
+      const shop = await openShop(prefix)
+      await subject.apply(shop)
+      await serving(shop, subject)
+      const plane = await planeOf(shop, subject)
+      await plane.setShares({ service: 'backend', shares: { blue: 100 }, generation: 1 }, 1)
+      await follows(plane, 1)
+      return { shop, plane }
+    }
+
+    test('istiod killed: the weights are written and not followed, users notice nothing; started again, they are', async ({
+      skip,
+    }) => {
+      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      const subject = subjects['VirtualService, Envoy']!
+      const { shop, plane } = await opened('kt-killed', subject)
+      await using _ = shop
+      await using users = startUsers({ port: subject.front.port, hostHeader: shop.host })
+      await killIstiod()
+      try {
+        await plane.setShares({ service: 'backend', shares: { blue: 50, canary: 50 }, generation: 2 }, 1)
+        const lagging = await until('it is said why', async () => {
+          const facts = await plane.route('backend')
+          return facts.behind?.reason.includes('istiod') && facts
+        })
+        expect(lagging).toMatchObject({ generation: 1, shares: { blue: 100 } })
+        expect(lagging.behind).toEqual({
+          generation: 2,
+          reason: expect.stringMatching(/^127\.0\.0\.1:8080 still answers with generation 1; istiod does not answer/),
+        })
+        expect(await users.next(200)).toEqual({ blue: 200 })
+      } finally {
+        await planesUp()
+      }
+      await follows(plane, 2)
+      expectShares(await users.next(300), { blue: 50, canary: 50 })
+      expectNothingLost(users)
+    })
+
+    test('a broken VirtualService of another team holds ours up, and the gateway’s own words are passed on', async ({
+      skip,
+    }) => {
+      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      const subject = subjects['VirtualService, Envoy']!
+      const { shop, plane } = await opened('kt-broken', subject)
+      await using _ = shop
+      const resource = { apiVersion: 'networking.istio.io/v1', plural: 'virtualservices', namespace: shop.namespace }
+      const broken = structuredClone(virtualServiceOf(shop)) as never as {
+        metadata: { name: string }
+        spec: { hosts: string[]; http: object[] }
+      }
+      broken.metadata.name = 'another-team'
+      broken.spec.hosts = [`other.${shop.host}`]
+      broken.spec.http = [{ ...broken.spec.http[1]!, headers: { response: { set: { 'x-team': 'one\ntwo' } } } }]
+      await shop.apply('virtualservices', broken as never)
+      try {
+        const lagging = await until('the gateway has rejected something', async () => {
+          const { behind, generation } = await plane.route('backend')
+          if (!behind) {
+            await plane.setShares(
+              { service: 'backend', shares: { blue: 90, canary: 10 }, generation: generation + 1 },
+              1,
+            )
+          }
+          return behind?.reason.includes('has rejected what istiod sent') && behind.reason
+        })
+        expect(lagging).toContain('gateway.istio-ingress has rejected what istiod sent')
+      } finally {
+        await shop.api.delete(resource, 'another-team')
+      }
+      await until('it follows again', async () => (await plane.route('backend')).behind === undefined)
+    })
+  })
+})
