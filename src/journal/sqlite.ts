@@ -30,6 +30,9 @@ const statements = {
   read: 'select seq, version, at, epoch, environment, release, kind, reason, actor, body, checksum from records where seq > ? order by seq',
   starts: "select 1 from records where seq > ? and kind = 'releaseStarted' limit 1",
   seals: 'select * from seals where seq <= ? order by seq desc',
+  oldestSeal: 'select * from seals order by seq limit 1',
+  sealedTo: 'select max(seq) as seq from seals',
+  sealsOf: 'select * from seals where releases <= ?',
   seal: 'insert into seals (seq, version, releases, state, checksum) values (?, ?, ?, ?, ?) on conflict (seq) do update set version = excluded.version, releases = excluded.releases, state = excluded.state, checksum = excluded.checksum',
   pruneSamples:
     "delete from samples where release in (select release from records where seq <= ? and kind = 'releaseStarted')",
@@ -94,8 +97,6 @@ export function openSqliteJournal(
     return record
   }
 
-  const sealsUpTo = (seq: number) => (statement('seals').all(seq) as Row[]).map((row) => row as unknown as Seal)
-
   const lastOf = () => {
     const row = statement('last').get() as Row | undefined
     const { version } = statement('version').get() as Row
@@ -105,19 +106,17 @@ export function openSqliteJournal(
   /** The seq up to which records were let go: there a seal stands in front of the first one. */
   function prunedTo(): number {
     const before = Number((statement('first').get() as Row)['seq'] ?? 1) - 1
-    const seal = before > 0 ? sealsUpTo(before)[0] : undefined
-    return seal?.seq === before && isIntact(seal) ? before : 0
+    const oldest = statement('oldestSeal').get() as Seal | undefined
+    return before > 0 && oldest?.seq === before && isIntact(oldest) ? before : 0
   }
 
   function baseUpTo(notAfter: number): Base {
-    const seals = sealsUpTo(Math.min(notAfter, Number.MAX_SAFE_INTEGER))
-    for (const seal of seals) {
+    for (const seal of statement('seals').iterate(notAfter) as Iterable<Seal & Row>) {
       const base = statement('starts').get(seal.seq) ? baseOf(seal) : null
       if (base) return base
     }
-    const pruned = prunedTo()
-    const oldest = seals.at(-1)
-    if (pruned === 0 || !oldest) return firstBase
+    if (prunedTo() === 0) return firstBase
+    const oldest = statement('oldestSeal').get() as unknown as Seal
     return baseOf(oldest) ?? refuseNewerSeal(oldest.version)
   }
 
@@ -128,7 +127,7 @@ export function openSqliteJournal(
       guard(file, () => {
         for (const row of statement('read').iterate(after) as Iterable<Row>)
           records.push(recordOf(file, row, { seq: after + records.length + 1, environment }))
-        const sealed = sealsUpTo(Number.MAX_SAFE_INTEGER)[0]?.seq ?? 0
+        const sealed = Number((statement('sealedTo').get() as Row)['seq'] ?? 0)
         const next = after + records.length + 1
         if (after < sealed && next <= sealed) throw damaged(file, `record ${next} is missing, and was sealed`)
       })
@@ -197,7 +196,11 @@ export function openSqliteJournal(
       const { seq, version, releases, state: text, checksum } = sealOf(state)
       transaction(() => {
         statement('seal').run(seq, version, releases, text, checksum)
-        const upTo = prunableTo(sealsUpTo(seq), state, keepReleases)
+        const upTo = prunableTo(
+          statement('sealsOf').all(releases - keepReleases) as unknown as Seal[],
+          state,
+          keepReleases,
+        )
         if (upTo === 0) return
         for (const name of ['pruneSamples', 'pruneRecords', 'pruneSeals'] as const) statement(name).run(upTo)
         statement('pruneCommands').run(state.lastCommandId)

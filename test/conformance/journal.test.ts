@@ -6,6 +6,8 @@ import { expect, test } from 'vitest'
 import { RECORD_VERSION } from '../../src/engine/record.ts'
 import { memoryJournal } from '../../src/journal/memory.ts'
 import { openSqliteJournal } from '../../src/journal/sqlite.ts'
+import { apiServer } from '../support/api-server/index.ts'
+import { namespaceJournals } from '../support/namespace-journals.ts'
 import { describeJournal, type JournalSubject, KEPT } from './journal.ts'
 
 const wall = () => '2026-01-06T10:00:00.000Z'
@@ -54,6 +56,11 @@ describeJournal('in SQLite', (): JournalSubject => {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+})
+
+describeJournal('in a namespace of the API server in process', () => {
+  const server = apiServer({ namespaces: ['shop'] })
+  return { ...namespaceJournals(server.api, 'shop'), [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 })
 
 test('journal, in SQLite: a file that is no database is an operating error which names it', () => {
