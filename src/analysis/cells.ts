@@ -9,6 +9,8 @@
 // sample holds a failed request, of which the chance is known: hypergeometric. The e-process takes the chance itself;
 // the exact test needs whole numbers and takes a draw, decided by a hash of where and when, so that a replay and the
 // runner after a killed one draw the same. A cell of the canary with more requests than stable's weighs more instead.
+// Where cells are so large that nearly all of them are bad, those of both versions are sampled, to a size at which half
+// a failed request is expected by what stable has done before; else a busy service could not be judged at all.
 // Hypothesis: none of its own.
 // What makes it valid: if requests fail with the same probability, a sample of stable's is bad as often as a cell of
 // the canary's of that size. If failures of a cell come together, the sample hits one of them more often than in
@@ -30,16 +32,27 @@ export interface Second {
   readonly stable: readonly Cell[]
 }
 
-/** Sums so far, for the mean number of requests of a cell. */
+/** Sums so far, for the mean number of requests of a cell and the share of them that fails. */
 export interface CellLoad {
   readonly cells: number
   readonly requests: number
+  readonly failures: number
 }
 
-export const noLoad: CellLoad = { cells: 0, requests: 0 }
+export const noLoad: CellLoad = { cells: 0, requests: 0, failures: 0 }
 
-export function addLoad({ cells, requests }: CellLoad, more: readonly Cell[]): CellLoad {
-  return { cells: cells + more.length, requests: requests + more.reduce((sum, cell) => sum + cell.requests, 0) }
+export function addLoad(load: CellLoad, more: readonly Cell[]): CellLoad {
+  const { units, bad } = tallyRequests(more, ({ failures }) => failures)
+  return { cells: load.cells + more.length, requests: load.requests + units, failures: load.failures + bad }
+}
+
+/** Failed requests that are expected in the largest sample, and what is taken for stable's share before it is known. */
+const MOST_EXPECTED = 0.5
+const UNKNOWN = { requests: 1000, failures: 1 }
+
+/** Requests of the largest sample worth taking, by what stable has done before. */
+export function largestSample({ requests, failures }: Pick<CellLoad, 'requests' | 'failures'>): number {
+  return (MOST_EXPECTED * (requests + UNKNOWN.requests)) / (failures + UNKNOWN.failures)
 }
 
 /** Cells with requests, second by second. `armOf` tells whose a cell is; null for neither. */
@@ -61,21 +74,46 @@ export interface ComparedCells {
   readonly expected: Comparison
 }
 
-/** Cells with at least one failed request. `loads` are the versions' means, up to and with this second. */
+/**
+ * Cells with at least one failed request in what is looked at of them.
+ *
+ * @param loads  of the versions, up to and with this second
+ * @param most   requests of a cell that are looked at, on average
+ */
 export function compareCells(
   { canary, stable }: Pick<Second, 'canary' | 'stable'>,
   loads: { readonly canary: CellLoad; readonly stable: CellLoad },
+  most = Number.POSITIVE_INFINITY,
 ): ComparedCells {
-  const ratio = meanOf(loads.canary) / meanOf(loads.stable)
-  const load = Number.isFinite(ratio) ? ratio : 1
-  const ofCanary = { units: canary.length * Math.max(1, load), bad: canary.filter(hasFailed).length }
-  const chances = stable.map((cell) => chanceInSample(cell, Math.min(1, load)))
-  const units = stable.length
-  const drawn = chances.filter((chance, at) => chance > 0 && drawOf(stable[at]!) < chance).length
+  const [canaryMean, stableMean] = [meanOf(loads.canary), meanOf(loads.stable)]
+  const size = Math.min(most, canaryMean)
+  const weight = stableMean > 0 ? Math.max(1, size / stableMean) : 1
+  const ofCanary = sampled(canary, size / canaryMean)
+  const ofStable = sampled(stable, stableMean > 0 ? Math.min(1, size / stableMean) : 1)
+  const units = { canary: canary.length * weight, stable: stable.length }
   return {
-    drawn: { canary: ofCanary, stable: { units, bad: drawn } },
-    expected: { canary: ofCanary, stable: { units, bad: chances.reduce((sum, chance) => sum + chance, 0) } },
+    drawn: {
+      canary: { units: units.canary, bad: ofCanary.drawn },
+      stable: { units: units.stable, bad: ofStable.drawn },
+    },
+    expected: {
+      canary: { units: units.canary, bad: ofCanary.expected },
+      stable: { units: units.stable, bad: ofStable.expected },
+    },
   }
+}
+
+/** Cells of which a sample is bad: as drawn, and on average. */
+function sampled(cells: readonly Cell[], part: number): { readonly drawn: number; readonly expected: number } {
+  let drawn = 0
+  let expected = 0
+  for (const cell of cells) {
+    if (cell.failures === 0) continue
+    const chance = chanceInSample(cell, part)
+    expected += chance
+    if (drawOf(cell) < chance) drawn++
+  }
+  return { drawn, expected }
 }
 
 /** Chance that a sample of this part of a cell's requests, but of one at least, holds a failed one. */
@@ -120,14 +158,10 @@ export function tallyRequests(cells: readonly Cell[], badOf: (cell: Cell) => num
   return { units, bad }
 }
 
-function hasFailed({ failures }: Cell): boolean {
-  return failures > 0
-}
-
 function clamp(chance: number): number {
   return Math.min(1, Math.max(0, chance))
 }
 
 function meanOf({ cells, requests }: CellLoad): number {
-  return requests / cells
+  return cells === 0 ? 0 : requests / cells
 }

@@ -7,6 +7,7 @@
 // What makes it valid: it is an estimate, not a guarantee: about ln(1/α) + 1.7 of information finds it with high
 // probability, and information comes at KL(θ‖w) per bad unit.
 // Source: Wald, Sequential analysis (1945), for the expected number; docs/judgement.md.
+import { largestSample } from './cells.ts'
 import { MINIMUM_BAD, spendableAfter } from './conditional-boundary.ts'
 
 export interface Traffic {
@@ -32,6 +33,8 @@ export interface Detection {
 }
 
 const CONFIDENCE = 1.7
+/** Requests of stable from which its share of failures is about known. */
+const KNOWN_FROM = 1e5
 /** Each one brings the number much nearer than a whole unit. */
 const ENOUGH_STEPS = 8
 
@@ -41,15 +44,17 @@ export function detectionOf(rate: number, traffic: Traffic, { alpha, margin }: T
   if (requestsPerSecond <= 0) return null
   const canary = unitsOf(requestsPerSecond * weight, traffic.replicas?.canary)
   const stable = unitsOf(requestsPerSecond * (1 - weight), traffic.replicas?.stable)
-  // As in cells.ts: of larger cells of stable a sample is looked at, larger cells of the canary weigh more.
-  const weighing = canary.perSecond * Math.max(1, canary.size / stable.size)
+  // As in cells.ts: of large cells a sample is looked at, larger cells of the canary weigh more.
+  const size = Math.min(canary.size, largestSample({ requests: KNOWN_FROM, failures: KNOWN_FROM * baseline }))
+  const weighing = canary.perSecond * Math.max(1, size / stable.size)
   const share = weighing / (weighing + stable.perSecond)
-  const stableBad = badShare(baseline, { ...stable, size: Math.min(canary.size, stable.size) })
+  const stableBad = badShare(baseline, Math.min(size, stable.size))
+  const canaryBad = badShare(rate, size)
   const allowed = shareOfBad(Math.min(1, margin * stableBad), stableBad, share)
-  const actual = shareOfBad(badShare(rate, canary), stableBad, share)
+  const actual = shareOfBad(canaryBad, stableBad, share)
   if (!(actual > allowed)) return null
   const bad = badUnitsNeeded(alpha, divergence(actual, allowed))
-  const seconds = Math.max(MINIMUM_BAD, bad * actual) / (canary.perSecond * badShare(rate, canary))
+  const seconds = Math.max(MINIMUM_BAD, bad * actual) / (canary.perSecond * canaryBad)
   return { seconds, hurt: seconds * requestsPerSecond * weight * rate }
 }
 
@@ -76,7 +81,7 @@ function unitsOf(requestsPerSecond: number, replicas: number | undefined): Units
 }
 
 /** A unit is bad if any of its requests is. */
-function badShare(rate: number, { size }: Units): number {
+function badShare(rate: number, size: number): number {
   return rate >= 1 ? 1 : -Math.expm1(size * Math.log1p(-rate))
 }
 

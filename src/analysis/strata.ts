@@ -8,6 +8,7 @@ import {
   type ComparedCells,
   compareCells,
   compareShares,
+  largestSample,
   type Second,
 } from './cells.ts'
 import type { Comparison, Tally } from './comparison.ts'
@@ -52,9 +53,12 @@ export function cutIntoStrata(
   let cut = state
   const strata = bySecond(tick.cells, armOf).map((second) => {
     const loads = { canary: addLoad(cut.loads.canary, second.canary), stable: addLoad(cut.loads.stable, second.stable) }
+    const most = largestSample(cut.loads.stable)
     const { ages, warm, cold } = sortByAge(cut.ages, second.canary, warmUpMs / 1000)
     cut = { ages, loads }
-    return ofSecond(second, { warm, cold }, loads)
+    const compare = (ofCanary: readonly Cell[]) =>
+      compareCells({ canary: ofCanary, stable: second.stable }, loads, most)
+    return ofSecond(second, { warm, cold }, compare)
   })
   const sums = tick.sums ? [ofSums(tick.sums, tick.elapsedMs > warmUpMs)] : []
   const all = [...strata, ...sums]
@@ -64,11 +68,11 @@ export function cutIntoStrata(
 function ofSecond(
   { canary, stable }: Second,
   { warm, cold }: { readonly warm: readonly Cell[]; readonly cold: readonly Cell[] },
-  loads: CutState['loads'],
+  compare: (canary: readonly Cell[]) => ComparedCells,
 ): Stratum {
   return {
-    warm: compareCells({ canary: warm, stable }, loads),
-    cold: compareCells({ canary: cold, stable }, loads),
+    warm: compare(warm),
+    cold: compare(cold),
     slower: (edgeMs) => compareShares({ canary: warm, stable }, (cell) => slowerThan(cell, edgeMs)),
     canary: sumOf(canary),
     warmCanary: sumOf(warm),

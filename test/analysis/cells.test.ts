@@ -6,6 +6,7 @@ import {
   chanceInSample,
   compareCells,
   compareShares,
+  largestSample,
   noLoad,
   tallyRequests,
 } from '../../src/analysis/cells.ts'
@@ -62,6 +63,22 @@ describe('cells', () => {
     expect(compareCells({ canary, stable }, loads).drawn).toEqual(drawn)
     const later = stable.map((each) => ({ ...each, second: 2 }))
     expect(compareCells({ canary, stable: later }, loads).drawn.stable.bad).not.toBe(drawn.stable.bad)
+  })
+
+  test('so large that all would be bad are sampled in both versions, by what stable has done before', () => {
+    expect(largestSample(noLoad)).toBe(500)
+    expect(largestSample({ requests: 1e7, failures: 1e4 })).toBeCloseTo(500, 0)
+    const stable = Array.from({ length: 2000 }, (_, at) => cell(`s${at}`, 1, 100_000, 100))
+    const canary = Array.from({ length: 2000 }, (_, at) => cell(`c${at}`, 1, 50_000, 250))
+    const { drawn, expected } = compareCells(
+      { canary, stable },
+      { canary: loadOf(canary), stable: loadOf(stable) },
+      500,
+    )
+    expect(expected.stable.bad / 2000).toBeCloseTo(1 - 0.999 ** 500, 2)
+    expect(expected.canary.bad / 2000).toBeCloseTo(1 - 0.995 ** 500, 2)
+    expect(expected.canary.units).toBe(2000)
+    expect(Math.abs(drawn.stable.bad - expected.stable.bad)).toBeLessThan(100)
   })
 
   test('of stable in which everything fails are bad, however small the sample', () => {

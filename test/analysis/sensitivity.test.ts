@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { binomial, chanceFrom, poisson } from '../../bench/simulation/chance.ts'
-import { addLoad, compareCells, noLoad } from '../../src/analysis/cells.ts'
+import { addLoad, compareCells, largestSample, noLoad } from '../../src/analysis/cells.ts'
 import { spendOn, startOfBoundary } from '../../src/analysis/conditional-boundary.ts'
 import { detectionOf, proposeStages, smallestVisibleRate } from '../../src/analysis/sensitivity.ts'
 import { type Cell, noCounts } from '../../src/domain/counts.ts'
@@ -69,8 +69,9 @@ describe('what a stage can see', () => {
     let loads = { canary: noLoad, stable: noLoad }
     for (let second = 0; second < seconds; second++) {
       const cells = { canary: serve('canary', second, rate), stable: serve('stable', second, traffic.baseline) }
+      const most = largestSample(loads.stable)
       loads = { canary: addLoad(loads.canary, cells.canary), stable: addLoad(loads.stable, cells.stable) }
-      state = spendOn(state, compareCells(cells, loads).drawn, { alpha, oddsRatio: margin })
+      state = spendOn(state, compareCells(cells, loads, most).drawn, { alpha, oddsRatio: margin })
     }
     return state.crossed
   }
@@ -81,6 +82,11 @@ describe('what a stage can see', () => {
       smallestVisibleRate(300, { ...traffic, ...(replicas && { replicas }) }, wide)!
     expect(smallest({ canary: 3, stable: 3 })).toBeGreaterThan(1.5 * smallest())
     expect(smallest({ canary: 1, stable: 9 })).toBeCloseTo(smallest(), 2)
+  })
+
+  test('does not end where every cell holds a failed request', () => {
+    const busy = { ...traffic, requestsPerSecond: 1e9, replicas: { canary: 3, stable: 3 } }
+    expect(smallestVisibleRate(300, busy, { alpha: 0.002, margin: 1.25 })).toBeLessThan(0.002)
   })
 
   test('is nothing within the margin, nor without traffic', () => {
