@@ -322,6 +322,20 @@ export function describeApiServer(name: string, makeSubject: MakeSubject<ApiServ
       expect(second.metadata.resourceVersion).toBe(first.metadata.resourceVersion)
     })
 
+    test('a list may be of names and labels alone', async () => {
+      await using subject = await makeSubject()
+      const { api, namespace } = subject
+      const { configMaps } = kindsIn(namespace)
+      const accept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json'
+      const path = `/api/v1/namespaces/${namespace}/configmaps?labelSelector=app%3Dx`
+      const list = async () => JSON.parse((await api.request(path, { headers: { accept } })).body)
+      expect(await list()).toMatchObject({ kind: 'PartialObjectMetadataList', items: null })
+      await api.create(configMaps, configMap('one', { key: '1' }, { labels: { app: 'x' } }))
+      const { items } = await list()
+      expect(items).toMatchObject([{ metadata: { name: 'one', labels: { app: 'x' } } }])
+      expect(items[0].data).toBeUndefined()
+    })
+
     test('a watch from a list sees what comes after it, in order', async () => {
       await using subject = await makeSubject()
       const { api } = subject

@@ -125,9 +125,9 @@ export function configMapStore({ api, namespace, environment, follow }: ConfigMa
       const selector = `${JOURNAL_LABEL}=${environment}${part === undefined ? '' : `,${PART_LABEL}=${part}`}`
       const path = `/api/v1/namespaces/${namespace}/configmaps?labelSelector=${encodeURIComponent(selector)}`
       const { status, body } = await asked(() => api.request(path, { headers: { accept: NAMES_ONLY } }))
-      const said = JSON.parse(body) as { items?: readonly KubernetesObject[]; message?: string }
-      if (!said.items) throw refusal(status, said.message ?? body)
-      return said.items.map(({ metadata }) => metadata.name)
+      const said = JSON.parse(body) as { items?: readonly KubernetesObject[] | null; message?: string }
+      if (status !== 200) throw refusal(status, said.message ?? body)
+      return (said.items ?? []).map(({ metadata }) => metadata.name)
     },
     close: () => stop.abort(),
   }

@@ -23,12 +23,18 @@ export interface Wire {
 }
 
 export function directApi(backend: Backend, wire: Wire, userAgent = 'moodify'): Api {
-  async function ask(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<Reply> {
+  async function ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType = 'application/json',
+    accept = 'application/json',
+  ): Promise<Reply> {
     wire.onRequest(method, path)
     if (wire.isDown()) throw new ApiUnreachable('connect ECONNREFUSED 127.0.0.1')
     const url = new URL(path, 'http://api')
     const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
-    const request = { method, path: url.pathname, query: url.searchParams, contentType, userAgent, body: text }
+    const request = { method, path: url.pathname, query: url.searchParams, contentType, accept, userAgent, body: text }
     return answer(backend, request)
   }
 
@@ -83,7 +89,7 @@ export function directApi(backend: Backend, wire: Wire, userAgent = 'moodify'): 
       const { method = 'GET', headers = {}, body } = options
       if (path.includes('watch=true')) return watchedNow(backend, path)
       try {
-        const { status, body: said } = await ask(method, path, body, headers['content-type'])
+        const { status, body: said } = await ask(method, path, body, headers['content-type'], headers['accept'])
         return { status, headers: {}, body: typeof said === 'string' ? said : JSON.stringify(said) }
       } catch (error) {
         if (!(error instanceof Refusal)) throw error

@@ -38,6 +38,7 @@ async function serve(backend: Backend, wire: Wire, incoming: IncomingMessage, re
     path: url.pathname,
     query: url.searchParams,
     contentType: String(incoming.headers['content-type'] ?? 'application/json').split(';')[0]!,
+    accept: String(incoming.headers.accept ?? ''),
     userAgent: String(incoming.headers['user-agent'] ?? 'unknown'),
     body: Buffer.concat(chunks).toString(),
   }

@@ -13,6 +13,7 @@ export interface Request {
   readonly path: string
   readonly query: URLSearchParams
   readonly contentType: string
+  readonly accept: string
   readonly userAgent: string
   readonly body: string
 }
@@ -55,7 +56,7 @@ export async function answer(backend: Backend, request: Request): Promise<Reply>
   if (!target) throw unknownPath()
   if (target.kind.kind === 'Pod' && target.subresource) return podSubresource(backend, target, request)
   if (target.name === null) {
-    if (method === 'GET') return { status: 200, body: list(backend.objects, target, request.query) }
+    if (method === 'GET') return { status: 200, body: list(backend.objects, target, request) }
     if (method === 'POST') return { status: 201, body: create(backend, target, request) }
     if (method === 'DELETE') return removeAll(backend.objects, target, request.query)
   } else {
@@ -112,7 +113,7 @@ export function matcherOf(query: URLSearchParams): Matcher {
   return (object) => labels(object) && fields(object)
 }
 
-function list(objects: Objects, { kind, namespace }: Target, query: URLSearchParams): unknown {
+function list(objects: Objects, { kind, namespace }: Target, { query, accept }: Request): unknown {
   const all = objects.list(kind, namespace).filter(matcherOf(query))
   const limit = Number(query.get('limit') ?? 0) || all.length
   const { from, version } = pageOf(query.get('continue'), objects.version())
@@ -121,10 +122,21 @@ function list(objects: Objects, { kind, namespace }: Target, query: URLSearchPar
   const page = all.slice(from, from + limit)
   const left = all.length - from - page.length
   const proceed = { continue: btoa(JSON.stringify({ from: from + limit, version })), remainingItemCount: left }
+  const metadata = { resourceVersion: String(version), ...(left > 0 && proceed) }
+  if (accept.startsWith('application/json;as=PartialObjectMetadataList')) {
+    const items = page.map((item) => ({ metadata: item.metadata }))
+    // None at all is null, of this kind alone.
+    return {
+      kind: 'PartialObjectMetadataList',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata,
+      items: items.length ? items : null,
+    }
+  }
   return {
     kind: `${kind.kind}List`,
     apiVersion: apiVersionOf(kind),
-    metadata: { resourceVersion: String(version), ...(left > 0 && proceed) },
+    metadata,
     items: page.map((item) => (kind.isCustom ? item : untyped(item))),
   }
 }
