@@ -18,7 +18,7 @@ import { clusterVersions } from './effects/kubernetes/versions.ts'
 import { resolveVersion } from './effects/local/artifacts/resolve.ts'
 import { makeRevision } from './effects/local/artifacts/revision.ts'
 import { localHost } from './effects/local/host.ts'
-import { makeStateFolders, type StatePaths, statePaths } from './effects/local/paths.ts'
+import { makeStateFolders, RUNNER_METRICS_FILE, type StatePaths, statePaths } from './effects/local/paths.ts'
 import { localPlatform } from './effects/local/platform.ts'
 import { webhookNotifier } from './effects/notify/webhook.ts'
 import type { Versions } from './effects/ports/host.ts'
@@ -27,6 +27,7 @@ import { openSqliteJournal } from './journal/sqlite.ts'
 import { openSpareReport } from './runner/emergency.ts'
 import { inProcessRunner } from './runner/in-process.ts'
 import { killPoint } from './runner/kill-point.ts'
+import { fileMeter } from './runner/meter.ts'
 import { type RunnerEnd, runReleases } from './runner/run-release.ts'
 import type { Context } from './verbs/context.ts'
 import { VERSION } from './version.ts'
@@ -121,6 +122,7 @@ function runContext(context: Context, folder: string, signal: AbortSignal): Prom
     name: `pid ${process.pid} on ${hostname()}`,
     version: VERSION,
     idleMs: RUNNER_IDLE_MS,
+    meter: fileMeter(join(folder, RUNNER_METRICS_FILE), () => clock.monotonicMs()),
     report: openSpareReport(join(folder, 'spare.log')),
     probe: killPoint(process.env['MOODIFY_TEST_KILL_AT'], folder),
     signal,

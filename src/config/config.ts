@@ -11,6 +11,8 @@ export interface Config {
   readonly name: string
   readonly artifacts: ArtifactsConfig
   readonly journal: JournalConfig
+  /** TCP port of 127.0.0.1 with metrics of moodify itself; null is none. */
+  readonly metricsPort: number | null
   /** In the order in which a release ships them. */
   readonly services: readonly ServiceConfig[]
   readonly environments: Readonly<Record<EnvironmentName, EnvironmentConfig>>

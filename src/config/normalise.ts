@@ -34,6 +34,7 @@ export function normalise(written: Written, { file, root }: { readonly file: str
     name: written.name,
     artifacts: artifactsConfig(written.artifacts ?? {}),
     journal: { ...defaults.journal, ...written.journal },
+    metricsPort: written.metrics?.listen ?? null,
     services: Object.entries(written.services).map(([name, service]) => serviceConfig(name, service, root)),
     environments: byName(environments),
     defaultEnvironment: environments.find(({ name }) => name === 'production')?.name ?? environments[0]!.name,

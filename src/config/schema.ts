@@ -504,6 +504,15 @@ export const fileSchema = mapping({
   ),
   artifacts: optional(artifacts, 'Where the files of a version come from.'),
   journal: optional(journal, 'What is remembered of releases.'),
+  metrics: optional(
+    mapping({
+      listen: required(
+        whole('a port', 1, 65_535),
+        'TCP port on 127.0.0.1 where `/metrics` is, for Prometheus: releases, decisions, verdicts, replicas and requests of the local environments.',
+      ),
+    }).meta({ id: 'metrics' }),
+    'Metrics of moodify itself. Default: only on its Unix sockets.',
+  ),
   services: required(
     named(service).meta({ minProperties: 1, propertyNames: { pattern: NAME.source } }),
     'The services by name, in the order in which a release ships them.',

@@ -20,6 +20,7 @@ import { createBackground } from './background.ts'
 import { moveToStable } from './emergency.ts'
 import { createInputs } from './inputs.ts'
 import { createJudging } from './judging.ts'
+import { type Meter, noMeter } from './meter.ts'
 import type { World } from './perform.ts'
 import { createProbing } from './probing.ts'
 import { recover, unlessRefused, watchKeeper } from './recover.ts'
@@ -35,6 +36,8 @@ export interface RunnerOptions extends World {
   readonly probe?: (point: string) => void
   /** How long to wait for commands when nothing runs, before the runner ends. */
   readonly idleMs: number
+  /** Counts for monitoring; none without it. */
+  readonly meter?: Meter
   /** Where reports go while the journal refuses records. */
   readonly report: (text: string) => void
   readonly signal: AbortSignal
@@ -44,10 +47,11 @@ export interface RunnerOptions extends World {
 export type RunnerEnd = 'idle' | 'superseded' | 'stopped'
 
 export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
-  const { journal, clock, signal } = options
+  const { journal, clock, signal, meter = noMeter } = options
   const recovered = await recover(options)
   if (recovered === 'superseded') return signal.aborted ? 'stopped' : 'superseded'
   const { epoch } = recovered
+  meter.started()
   let state: EnvironmentState = recovered.state
   let watch: Watch = recovered.watch
   const background = createBackground({ ...options, epoch })
@@ -79,6 +83,7 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
     for (;;) {
       const decided = decide(state, { ...watch, performing: background.performing() }, next)
       watch = decided.watch
+      if (next.kind === 'tick') meter.ticked()
       const committed = await commitAll(decided.decisions, snapshot)
       if (!committed || next.kind !== 'tick') return
       const verdicts = await judging.verdicts(state, snapshot)
@@ -109,6 +114,7 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
     const records = await journal.append(decisions, { epoch, seq: state.seq, release: releaseOf(decisions) })
     options.probe?.(`after append ${kinds}`)
     for (const record of records) {
+      meter.recorded(record, state)
       state = evolve(state, record)
       if (changesStep.includes(record.body.kind)) inputs.stepChanged()
       background.follow(state, record.body)

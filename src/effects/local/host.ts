@@ -153,6 +153,7 @@ function environmentsOf(config: Config): SupervisorEnvironments {
     environments: environments.map(({ name, listen, front }) => {
       return { name, host: '127.0.0.1', port: listen, table, front }
     }),
+    metricsPort: config.metricsPort,
   }
 }
 

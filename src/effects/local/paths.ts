@@ -7,6 +7,9 @@ import { OperatingError } from '../../errors/catalogue.ts'
 // Everything that lives on after a command of this directory has ended. Outside the repository, so that
 // `npm ci` and `git clean` cannot touch it; sockets in a short path, because a Unix socket's is limited to 107 bytes.
 
+/** In the folder of an environment: what its runners have counted. */
+export const RUNNER_METRICS_FILE = 'runner-metrics.json'
+
 export interface StatePaths {
   /** First 12 hex digits of the hash of the project's folder. */
   readonly hash: string

@@ -157,6 +157,8 @@ export interface SupervisorEnvironments {
     readonly table: FrontTable
     readonly front?: FrontSettings
   }[]
+  /** Port of 127.0.0.1 with `/metrics`; null and left out is none. */
+  readonly metricsPort?: number | null
 }
 
 /** What a front is started with. Another one with the new settings takes over from it when they change. */

@@ -1,8 +1,9 @@
-import { join } from 'node:path'
-import type { StatePaths } from '../paths.ts'
+import { dirname, join } from 'node:path'
+import { RUNNER_METRICS_FILE, type StatePaths } from '../paths.ts'
 import type { FrontSupervisor, RunSpec, SupervisorSlot, SupervisorSnapshot } from '../protocol.ts'
 import { FrontKeeper } from './front-keeper.ts'
 import { supervisorCommand, supervisorLog, supervisorPidFile } from './launch.ts'
+import type { EnvironmentMetrics } from './metrics.ts'
 import type { PortRange } from './ports.ts'
 import type { Replica, ReplicaContext } from './replica.ts'
 import { loadRecords, type ReplicaRecord } from './replica-record.ts'
@@ -83,6 +84,13 @@ export class Environment {
       services[service].slots[slot] = this.#slots.get(slotKey({ service, slot }))!.snapshot()
     }
     return { epoch, front: this.front.snapshot(), runner: this.runner.snapshot(), services }
+  }
+
+  async metrics(): Promise<EnvironmentMetrics> {
+    const { paths } = this.#shared
+    const runnerFile = join(dirname(paths.journal(this.#name)), RUNNER_METRICS_FILE)
+    const front = await this.front.link.metrics()
+    return { environment: this.#name, seen: this.snapshot(), runnerFile, front }
   }
 
   /** Ends everything, the front last. What the slots are to run stays recorded. */

@@ -74,6 +74,11 @@ export class FrontLink {
     }
   }
 
+  /** Prometheus text; null when the front does not answer. */
+  async metrics(): Promise<string | null> {
+    return this.#client.request<string>('GET', '/metrics', undefined, { timeoutMs: ANSWER_MS }).catch(() => null)
+  }
+
   /** Tells the front what it does not know yet, the table first. Resolves when that is done or has failed. */
   tell(): Promise<void> {
     this.#telling ??= this.#tellAll().finally(() => {

@@ -45,6 +45,7 @@ const slotWrite = z.object({ environment: name, service: name, slot: name, epoch
 const schemas = {
   environments: z.object({
     environments: z.array(z.object({ name, host: z.string(), port, table, front: front.optional() })),
+    metricsPort: port.nullish(),
   }),
   apply: slotWrite.extend({ run, replicas: count }),
   roll: slotWrite.extend({ run, minReadyMs: count, replicas: count.optional() }),

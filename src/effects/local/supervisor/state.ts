@@ -34,6 +34,7 @@ export interface EnvironmentState {
 interface State {
   readonly format: 1
   readonly environments: Readonly<Record<string, EnvironmentState>>
+  readonly metricsPort?: number | null
 }
 
 export class StateStore {
@@ -60,8 +61,20 @@ export class StateStore {
     )
   }
 
+  /** Null: metrics are served on no port. */
+  get metricsPort(): number | null {
+    return this.#state.metricsPort ?? null
+  }
+
+  setMetricsPort(metricsPort: number | null): void {
+    this.#write({ ...this.#state, metricsPort })
+  }
+
   setEnvironments(environments: Readonly<Record<string, EnvironmentState>>): void {
-    const next: State = { format: 1, environments }
+    this.#write({ ...this.#state, environments })
+  }
+
+  #write(next: State): void {
     writeDurably(this.#file, JSON.stringify(next))
     this.#state = next
   }

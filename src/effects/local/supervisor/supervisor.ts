@@ -1,8 +1,10 @@
 import { OperatingError } from '../../../errors/catalogue.ts'
 import { PROTOCOL_VERSION, type SupervisorEnvironments, type SupervisorSnapshot } from '../protocol.ts'
-import type { Routes } from '../socket-server.ts'
+import { plainText, type Routes } from '../socket-server.ts'
 import { Environment, type Shared } from './environment.ts'
 import { pruneRuntime, supervisorLog } from './launch.ts'
+import { metricsPage } from './metrics.ts'
+import { MetricsServer } from './metrics-server.ts'
 import { canListen, portBusy } from './ports.ts'
 import { bodyOf } from './requests.ts'
 import type { EnvironmentState } from './state.ts'
@@ -18,6 +20,7 @@ export class Supervisor {
   readonly #version: string
   readonly #environments = new Map<string, Environment>()
   readonly #timers: readonly NodeJS.Timeout[]
+  readonly #metricsServer = new MetricsServer(() => this.#metrics())
   readonly #downDone = Promise.withResolvers<void>()
   #settingUp: Promise<void> = Promise.resolve()
   #goingDown: Promise<void> | null = null
@@ -32,6 +35,8 @@ export class Supervisor {
       setInterval(() => enforceMemoryLimits(this.#all().flatMap(({ replicas }) => replicas)), tuning.memoryTickMs),
       setInterval(() => this.#rotateLogs(), tuning.logTickMs),
     ]
+    // Until the one before has let go of the port; `up` says it when it stays busy.
+    this.#metricsServer.listen(shared.store.metricsPort).catch((error: Error) => shared.say(error.message))
   }
 
   /** Resolves when everything has been ended by a request. */
@@ -41,7 +46,13 @@ export class Supervisor {
 
   readonly routes: Routes = {
     'GET /snapshot': () => this.#snapshot(),
-    'PUT /environments': (body) => this.#write(() => this.#setEnvironments(bodyOf('environments', body).environments)),
+    'GET /metrics': async () => plainText(await this.#metrics()),
+    'PUT /environments': (body) =>
+      this.#write(async () => {
+        const { environments, metricsPort = null } = bodyOf('environments', body)
+        await this.#serveMetrics(metricsPort)
+        await this.#setEnvironments(environments)
+      }),
     'PUT /apply': (body) =>
       this.#write(() => {
         const { environment, service, slot, epoch, run, replicas } = bodyOf('apply', body)
@@ -107,6 +118,22 @@ export class Supervisor {
     }
   }
 
+  async #metrics(): Promise<string> {
+    return metricsPage(this.#version, await Promise.all(this.#all().map((environment) => environment.metrics())))
+  }
+
+  /** @throws OperatingError PORT_BUSY */
+  async #serveMetrics(port: number | null): Promise<void> {
+    await this.#metricsServer.listen(port).catch(() => {
+      throw new OperatingError(
+        'PORT_BUSY',
+        `The metrics cannot be served on 127.0.0.1:${port}: another program listens there.`,
+        'End that program, or change "metrics" in moodify.yaml, and run: moodify up',
+      )
+    })
+    if (port !== this.#shared.store.metricsPort) this.#shared.store.setMetricsPort(port)
+  }
+
   /** One at a time, because a front that moves has to stop first. */
   #setEnvironments(wanted: readonly WantedEnvironment[]): Promise<void> {
     const done = this.#settingUp.then(() => this.#setUp(wanted))
@@ -164,6 +191,7 @@ export class Supervisor {
   async #endAll(): Promise<void> {
     this.#shared.say('everything is ended, as asked')
     for (const timer of this.#timers) clearInterval(timer)
+    this.#metricsServer.close()
     await this.#settingUp
     await Promise.all(this.#all().map((environment) => environment.down()))
     this.#downDone.resolve()
