@@ -10,8 +10,7 @@ import { GATEWAY_API_PORT, ISTIO_PORT, ISTIOD_URL, isInsideCluster, killIstiod, 
 import { httpRouteOf, openShop, type Shop, virtualServiceOf } from './support/shop.ts'
 import { startUsers, type Users, type Versions } from './support/users.ts'
 
-/** Several releases' worth of writes, each followed and counted, on a machine that may be busy. */
-const LONG_MS = 240_000
+const NOT_INSIDE = 'this is not inside the network of the cluster: start it with enter'
 
 interface Subject {
   readonly by: PlaneName
@@ -80,11 +79,11 @@ onCluster(() => {
     if (isInside) await planesUp()
   }, 900_000)
 
-  describe.each(Object.entries(subjects))('traffic by %s', { timeout: LONG_MS }, (_, subject) => {
+  describe.each(Object.entries(subjects))('traffic by %s', (_, subject) => {
     test('every share is followed and nobody loses a request: canary, back, canary to the end, the idle colour', async ({
       skip,
     }) => {
-      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      skip(!isInside, NOT_INSIDE)
       await using shop = await openShop('kt-shift')
       await subject.apply(shop)
       await serving(shop, subject)
@@ -112,7 +111,7 @@ onCluster(() => {
     })
 
     test('a tester who is pinned to the canary gets it at any share, and others do not', async ({ skip }) => {
-      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      skip(!isInside, NOT_INSIDE)
       await using shop = await openShop('kt-pin')
       await subject.apply(shop)
       await serving(shop, subject)
@@ -127,7 +126,7 @@ onCluster(() => {
     })
 
     test('a runner that was taken over changes nothing any more', async ({ skip }) => {
-      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      skip(!isInside, NOT_INSIDE)
       await using shop = await openShop('kt-epoch')
       await subject.apply(shop)
       const [old, taking] = [await planeOf(shop, subject), await planeOf(shop, subject)]
@@ -142,7 +141,56 @@ onCluster(() => {
     })
   })
 
-  describe('a data plane that does not follow', { timeout: LONG_MS }, () => {
+  describe('traffic by a Service, without any route', () => {
+    /** Users on connections of their own: a kept one stays with the pod that it was made to. */
+    async function usersOf(shop: Shop): Promise<Users> {
+      const services = { apiVersion: 'v1', plural: 'services', namespace: shop.namespace }
+      const { spec } = (await shop.api.get(services, 'backend-service'))! as unknown as { spec: { clusterIP: string } }
+      return startUsers({ host: spec.clusterIP, port: 8000, hostHeader: shop.host, short: true })
+    }
+    const optionsOf = ({ api, service }: Shop, mix: boolean) =>
+      ({ api, clock: systemClock, services: [service], by: 'auto', mix }) as const
+
+    test('a switch reaches everybody within the declared time, and nobody loses a request', async ({ skip }) => {
+      skip(!isInside, NOT_INSIDE)
+      await using shop = await openShop('kt-switch')
+      const { plane } = await choosePlane(optionsOf(shop, false))
+      expect(plane).toMatchObject({ name: 'selector', capabilities: { split: 'switch', proof: 'reported' } })
+      await using users = await usersOf(shop)
+      for (const [index, slot] of ['blue', 'green', 'blue', 'canary', 'blue'].entries()) {
+        await plane.setShares({ service: 'backend', shares: { [slot]: 100 }, generation: index + 1 }, 1)
+        await follows(plane, index + 1)
+        expect(await users.next(200)).toEqual({ [slot]: 200 })
+      }
+      expectNothingLost(users)
+    })
+
+    test('a share by pods is said as what it is, and is what users get', async ({ skip }) => {
+      skip(!isInside, NOT_INSIDE)
+      await using shop = await openShop('kt-replicas')
+      const { plane } = await choosePlane(optionsOf(shop, true))
+      expect(plane).toMatchObject({ name: 'replicas', capabilities: { split: 'replica' } })
+      const mixed = { service: 'backend', shares: { blue: 90, canary: 10 }, generation: 1 }
+      await expect(plane.setShares(mixed, 1)).rejects.toThrow('also send requests of backend-service to green')
+      await shop.scale('green', 0)
+      await until(
+        'green has no pods any more',
+        async () => (await plane.route('backend')).slots['green']!.endpoints === 0,
+      )
+      await using users = await usersOf(shop)
+      expect(await plane.setShares(mixed, 1)).toEqual({ blue: 66.7, canary: 33.3 })
+      await follows(plane, 1)
+      const facts = await plane.route('backend')
+      expect(facts).toMatchObject({ shares: { blue: 90, canary: 10 }, effectiveShares: { blue: 66.7, canary: 33.3 } })
+      expectShares(await users.next(600), { blue: 200 / 3, canary: 100 / 3 })
+      await plane.setShares({ service: 'backend', shares: { blue: 100 }, generation: 2 }, 1)
+      await follows(plane, 2)
+      expect(await users.next(200)).toEqual({ blue: 200 })
+      expectNothingLost(users)
+    })
+  })
+
+  describe('a data plane that does not follow', () => {
     async function opened(prefix: string, subject: Subject) {
       const shop = await openShop(prefix)
       await subject.apply(shop)
@@ -156,7 +204,7 @@ onCluster(() => {
     test('istiod killed: the weights are written and not followed, users notice nothing; started again, they are', async ({
       skip,
     }) => {
-      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      skip(!isInside, NOT_INSIDE)
       const subject = subjects['VirtualService, Envoy']!
       const { shop, plane } = await opened('kt-killed', subject)
       await using _ = shop
@@ -185,7 +233,7 @@ onCluster(() => {
     test('a broken VirtualService of another team holds ours up, and the gateway’s own words are passed on', async ({
       skip,
     }) => {
-      skip(!isInside, 'this is not inside the network of the cluster: start it with enter')
+      skip(!isInside, NOT_INSIDE)
       const subject = subjects['VirtualService, Envoy']!
       const { shop, plane } = await opened('kt-broken', subject)
       await using _ = shop

@@ -11,6 +11,7 @@ export interface Shop extends ClusterNamespace {
   /** Host that users ask for; every shop has its own. */
   readonly host: string
   apply(plural: string, object: KubernetesObject): Promise<void>
+  scale(slot: string, replicas: number): Promise<void>
 }
 
 const PORT = 8000
@@ -49,7 +50,11 @@ export async function openShop(prefix: string): Promise<Shop> {
   }
   await apply('services', serviceObject('backend-service', labelsOf('blue')))
   await ready(api, namespace)
-  return { ...home, service, host, apply, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() }
+  const scale = async (slot: string, count: number) => {
+    const resource = { apiVersion: 'apps/v1', plural: 'deployments', namespace }
+    await api.merge(resource, `backend-${slot}`, { spec: { replicas: count } })
+  }
+  return { ...home, service, host, apply, scale, [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() }
 }
 
 async function ready(api: Api, namespace: string): Promise<void> {
