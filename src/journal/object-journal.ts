@@ -18,6 +18,7 @@ import {
   type Head,
   headIn,
   headTexts,
+  lastIn,
   type Page,
   type PageEntry,
   pageIn,
@@ -149,34 +150,35 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
     const longer = { ...head, epoch: added.at(-1)!.epoch, records: [...head.records, ...added] }
     if (bytesOf(headTexts(longer)) <= HEAD_BYTES) return longer
     const { base, records } = await newestOf(longer, Number.POSITIVE_INFINITY)
-    return { ...longer, ...(await turned(longer, fold(records, base.state))) }
+    return turned(longer, fold(records, base.state), [])
   }
 
-  /** The head's records as a page, or as the end of the last one. */
-  async function turned(head: Head, state: EnvironmentState): Promise<Pick<Head, 'pages' | 'seal' | 'records'>> {
-    const last = head.pages.at(-1)
-    const fresh = { seal: head.seal, records: head.records }
-    const isRoom =
-      last !== undefined &&
-      last.bytes + bytesOf(pageTexts(fresh)) <= PAGE_BYTES &&
-      (state.releaseCount - last.releases) * PAGES_OF_KEPT <= keepReleases
-    const page = isRoom ? await joined(last, fresh) : fresh
+  /** The head's records, and those of the pages before it that are put together with them, become one page. */
+  async function turned(head: Head, state: EnvironmentState, joined: readonly PageEntry[]): Promise<Head> {
+    const before = await Promise.all(joined.map(readPage))
+    const parts = [...before, head]
+    const page = { seal: parts[0]!.seal, records: parts.flatMap(({ records }) => records) }
     const data = pageTexts(page)
     const entry = entryOf(prefix, page, data)
     await store.create({ name: entry.name, part: 'page', data })
-    const pages = [...(isRoom ? head.pages.slice(0, -1) : head.pages), entry]
-    return { pages, seal: sealOf(state), records: [] }
+    const pages = [...head.pages.slice(0, head.pages.length - joined.length), entry]
+    return { ...head, pages, seal: sealOf(state), records: [] }
   }
 
-  async function joined(entry: PageEntry, { records }: Page): Promise<Page> {
-    const before = await readPage(entry)
-    return { seal: before.seal, records: [...before.records, ...records] }
+  /** The last pages, as many as have room in one together with the head's records. */
+  function joinable(head: Head, state: EnvironmentState): readonly PageEntry[] {
+    let bytes = bytesOf(headTexts(head))
+    const from = head.pages.findLastIndex((entry) => {
+      bytes += entry.bytes
+      return bytes > PAGE_BYTES || (state.releaseCount - entry.releases) * PAGES_OF_KEPT > keepReleases
+    })
+    return head.pages.slice(from + 1)
   }
 
   /** Pages that are not needed any more: what stays begins at a seal of this version, at rest. */
   function forgettable(head: Head, state: EnvironmentState): readonly PageEntry[] {
-    const starts = [...head.pages.slice(1), { ...head.seal, sealVersion: head.seal.version, atRest: true }]
-    const count = starts.findLastIndex(
+    const own = { releases: head.seal.releases, sealVersion: head.seal.version, atRest: isAtRest(head) }
+    const count = [...head.pages.slice(1), own].findLastIndex(
       ({ releases, sealVersion, atRest }) =>
         atRest && sealVersion === SEAL_VERSION && state.releaseCount - releases >= keepReleases,
     )
@@ -187,8 +189,10 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
     for (const entry of pages) {
       const page = await readPage(entry).catch(() => null)
       for (const release of startedIn(page?.records ?? [])) await notes.forget(release)
-      await store.delete(entry.name)
     }
+    const forgottenTo = pages.at(-1)!.last
+    // Orphans too: whoever may still name a page names one behind what is forgotten.
+    for (const name of await store.names('page')) if (lastIn(name) <= forgottenTo) await store.delete(name)
   }
 
   return {
@@ -242,7 +246,7 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
       await changeHead(async (head) => {
         const before = head.pages
         const isOver = lastSeq(head) === state.seq && head.records.length > 0
-        const sealed = isOver ? { ...head, ...(await turned(head, state)) } : head
+        const sealed = isOver ? await turned(head, state, joinable(head, state)) : head
         forgotten = forgettable(sealed, state)
         const pages = sealed.pages.slice(forgotten.length)
         unneeded = before
@@ -251,8 +255,9 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
         return { ...sealed, pages }
       })
       for (const name of unneeded) await store.delete(name)
+      if (forgotten.length === 0) return
       await forget(forgotten)
-      if (forgotten.length > 0) await inbox.forget(state.lastCommandId)
+      await inbox.forget(state.lastCommandId)
     },
     post: inbox.post,
     commands: inbox.commands,

@@ -91,6 +91,11 @@ export function entryOf(prefix: string, { seal, records }: Page, texts: Texts): 
   }
 }
 
+/** The last seq in a page of this name. */
+export function lastIn(name: string): number {
+  return Number(/-(\d+)-[0-9a-f]+$/.exec(name)?.[1])
+}
+
 export function bytesOf(texts: Texts): number {
   return Object.values(texts).reduce((sum, text) => sum + Buffer.byteLength(text), 0)
 }

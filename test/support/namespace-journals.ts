@@ -1,5 +1,6 @@
 // Journals of one namespace, as the conformance suite wants them.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../../src/effects/clock/system.ts'
 import type { Api } from '../../src/effects/kubernetes/api.ts'
 import { configMapStore } from '../../src/effects/kubernetes/journal-store.ts'
 import { RECORD_VERSION } from '../../src/engine/record.ts'
@@ -19,7 +20,13 @@ export interface NamespaceJournalOptions {
 
 export function namespaceJournal(api: Api, namespace: string, options: NamespaceJournalOptions = {}): Journal {
   return openObjectJournal({
-    store: configMapStore({ api, namespace, environment: 'production', follow: options.follow ?? false }),
+    store: configMapStore({
+      api,
+      clock: systemClock,
+      namespace,
+      environment: 'production',
+      follow: options.follow ?? false,
+    }),
     environment: 'production',
     wall: () => '2026-01-06T10:00:00.000Z',
     nowMs: options.nowMs ?? (() => performance.now()),

@@ -1,8 +1,9 @@
 // The objects of a journal as ConfigMaps. The two that are looked at again and again, head and inbox, can be followed by
 // a watch, so that looking costs the API server nothing.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, OperatingError } from '../../errors/catalogue.ts'
+import type { Clock } from '../ports/clock.ts'
 import { type Api, ApiError, ApiUnreachable, type KubernetesObject, type Resource } from './api.ts'
+import { type ObjectCache, watchedObjects } from './cache.ts'
 
 interface Stored {
   readonly name: string
@@ -29,25 +30,25 @@ export interface ConfigMapStore {
 
 const JOURNAL_LABEL = 'moodify.dev/journal'
 const PART_LABEL = 'moodify.dev/part'
-const FOLLOWED = `${PART_LABEL} in (head, inbox)`
-const RECONNECT_MS = 1000
+const FOLLOWED = ['head', 'inbox']
 const NAMES_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json'
 
 export interface ConfigMapStoreOptions {
   readonly api: Api
+  readonly clock: Clock
   readonly namespace: string
   readonly environment: string
   /** Whether head and inbox are followed from the second look on, for whoever looks often. */
   readonly follow: boolean
 }
 
-export function configMapStore({ api, namespace, environment, follow }: ConfigMapStoreOptions): ConfigMapStore {
+export function configMapStore({ api, clock, namespace, environment, follow }: ConfigMapStoreOptions): ConfigMapStore {
   const resource: Resource = { apiVersion: 'v1', plural: 'configmaps', namespace }
-  const stop = new AbortController()
-  const labelSelector = `${JOURNAL_LABEL}=${environment},${FOLLOWED}`
-  const known = new Map<string, KubernetesObject>()
+  const labelSelector = `${JOURNAL_LABEL}=${environment},${PART_LABEL} in (${FOLLOWED.join(', ')})`
   const lookedAt = new Set<string>()
-  let isFollowing = false
+  /** What was written here: a list that was asked for before may bring what was before. */
+  const written = new Map<string, KubernetesObject>()
+  let followed: ObjectCache<'journal'> | null = null
 
   const manifest = ({ name, part, data }: New, resourceVersion?: string): KubernetesObject => {
     const labels = { 'app.kubernetes.io/managed-by': 'moodify', [JOURNAL_LABEL]: environment, [PART_LABEL]: part }
@@ -55,51 +56,26 @@ export function configMapStore({ api, namespace, environment, follow }: ConfigMa
     return { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }
   }
 
-  /** One that was read or written before does not replace one that came after. */
   function remember(object: KubernetesObject): Stored {
-    const before = known.get(object.metadata.name)
-    if (!before || versionOf(object) > versionOf(before)) known.set(object.metadata.name, object)
+    if (isFollowed(object)) written.set(object.metadata.name, object)
     return storedOf(object)
   }
 
-  async function followAll(): Promise<void> {
-    while (!stop.signal.aborted) {
-      try {
-        const { items, resourceVersion } = await api.list(resource, { labelSelector })
-        for (const name of known.keys()) if (!items.some(({ metadata }) => metadata.name === name)) known.delete(name)
-        for (const item of items) remember(item)
-        await followFrom(resourceVersion)
-      } catch (error) {
-        if (!(error instanceof ApiError || error instanceof ApiUnreachable || error instanceof OperatingError))
-          throw error
-        await sleep(RECONNECT_MS, undefined, { signal: stop.signal, ref: false }).catch(() => {})
-      }
-    }
-  }
-
-  /** Until the version is too old; a watch that the server ends is taken up where it was. */
-  async function followFrom(version: string): Promise<void> {
-    let from = version
-    while (!stop.signal.aborted) {
-      for await (const { type, object } of api.watch(resource, from, { labelSelector }, stop.signal)) {
-        from = object.metadata.resourceVersion ?? from
-        if (type === 'DELETED') known.delete(object.metadata.name)
-        else if (type !== 'BOOKMARK') remember(object)
-      }
-    }
+  function seen(name: string): KubernetesObject | null {
+    const found = followed?.find('journal', name) ?? null
+    const mine = written.get(name)
+    return found && mine && versionOf(mine) > versionOf(found) ? mine : found
   }
 
   return {
     async get(name, { fresh } = { fresh: false }) {
-      const seen = known.get(name)
-      if (seen && isFollowing && !fresh) return storedOf(seen)
+      const known = fresh ? null : seen(name)
+      if (known) return storedOf(known)
       const object = await asked(() => api.get(resource, name))
       if (object && follow && isFollowed(object)) {
-        remember(object)
-        if (lookedAt.has(name) && !isFollowing) {
-          isFollowing = true
-          void followAll()
-        }
+        if (lookedAt.has(name))
+          followed ??= watchedObjects(api, clock, { journal: { resource, options: { labelSelector } } })
+        followed?.put('journal', object)
         lookedAt.add(name)
       }
       return object && storedOf(object)
@@ -119,7 +95,6 @@ export function configMapStore({ api, namespace, environment, follow }: ConfigMa
     },
     async delete(name) {
       await asked(() => api.delete(resource, name))
-      known.delete(name)
     },
     async names(part) {
       const selector = `${JOURNAL_LABEL}=${environment}${part === undefined ? '' : `,${PART_LABEL}=${part}`}`
@@ -129,7 +104,7 @@ export function configMapStore({ api, namespace, environment, follow }: ConfigMa
       if (status !== 200) throw refusal(status, said.message ?? body)
       return (said.items ?? []).map(({ metadata }) => metadata.name)
     },
-    close: () => stop.abort(),
+    close: () => followed?.close(),
   }
 
   async function asked<T>(call: () => Promise<T>): Promise<T>
@@ -162,7 +137,7 @@ export function configMapStore({ api, namespace, environment, follow }: ConfigMa
 /** Versions of one server are numbers that grow. */
 const versionOf = ({ metadata }: KubernetesObject) => BigInt(metadata.resourceVersion ?? 0)
 
-const isFollowed = ({ metadata }: KubernetesObject) => ['head', 'inbox'].includes(metadata.labels?.[PART_LABEL] ?? '')
+const isFollowed = ({ metadata }: KubernetesObject) => FOLLOWED.includes(metadata.labels?.[PART_LABEL] ?? '')
 
 function storedOf({ metadata, ...rest }: KubernetesObject): Stored {
   return {
