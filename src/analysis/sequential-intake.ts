@@ -1,15 +1,17 @@
 // Takes in what was counted: every statistic learns from every stratum, in the order in which it happened.
 import { addCounts, type Counts, noCounts, slowerThan } from '../domain/counts.ts'
 import type { SlotFacts } from '../domain/snapshot.ts'
+import type { EvidencePath } from '../domain/verdict.ts'
 import { betAgainst } from './absolute-guardrail.ts'
 import { errorRateTests } from './alpha-budget.ts'
 import { addTallies, nothing, type Tally } from './comparison.ts'
 import { spendOn } from './conditional-boundary.ts'
 import { addSecond } from './dead-man.ts'
+import { addPoint, noPath } from './evidence-path.ts'
 import type { JudgeTick, Question } from './judge.ts'
 import { chooseEdges } from './latency-edges.ts'
 import { learnRatio } from './ratio-bounds.ts'
-import { betOn, noEvidence } from './relative-evidence.ts'
+import { betOn, logEvidence, noEvidence } from './relative-evidence.ts'
 import {
   type Arms,
   type GuardrailName,
@@ -36,7 +38,15 @@ export function takeIn(state: SequentialState, tick: JudgeTick): SequentialState
     release: { ...state.release, cut },
   })
   // Their source knows no replicas, so the whole stage warms up at once.
-  return tick.metrics && tick.elapsedMs > state.limits.warmUpMs ? learnMetrics(learnt, tick.metrics) : learnt
+  const warm = tick.metrics && tick.elapsedMs > state.limits.warmUpMs ? learnMetrics(learnt, tick.metrics) : learnt
+  return isAlone ? warm : { ...warm, stage: { ...warm.stage, path: pathOf(warm, tick.elapsedMs) } }
+}
+
+function pathOf({ stage, release, alpha }: SequentialState, elapsedMs: number): EvidencePath {
+  const { canaryBad, crossesAt, crossed } = stage.boundary
+  const evidence = alpha.cumulative > 0 ? logEvidence(release.errors) / Math.log(1 / alpha.cumulative) : 0
+  const boundary = crossed ? 1 : Math.min(0.99, canaryBad / crossesAt)
+  return addPoint(stage.path ?? noPath, elapsedMs, { boundary, evidence })
 }
 
 /** In a roll the old version is the control until its last replica is on its way out. */

@@ -252,5 +252,6 @@ function comparisonOf({ stage, release, alpha }: SequentialState): ComparisonEvi
     boundary: isOver ? null : { bad, candidateBad: canaryBad, crossesAt },
     alphaSpent: taken + spent + stage.coldBoundary.spent,
     alpha: alpha.whole,
+    path: stage.path,
   }
 }

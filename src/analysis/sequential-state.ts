@@ -1,7 +1,7 @@
 // What the sequential judge remembers: plain JSON of bounded size. A part belongs to one stage, a part to the whole
 // release; the second is handed from question to question, and α with it.
 import { LATENCY_EDGES_MS, noCounts } from '../domain/counts.ts'
-import type { Verdict } from '../domain/verdict.ts'
+import type { EvidencePath, Verdict } from '../domain/verdict.ts'
 import { type GuardrailBets, noBets } from './absolute-guardrail.ts'
 import {
   type AlphaPurse,
@@ -16,6 +16,7 @@ import { noLoad } from './cells.ts'
 import { addTallies, nothing, type Tally } from './comparison.ts'
 import { type BoundaryState, startOfBoundary } from './conditional-boundary.ts'
 import { type NewestSeconds, noSeconds } from './dead-man.ts'
+import { noPath } from './evidence-path.ts'
 import type { JudgeState, Question } from './judge.ts'
 import { noRatioEvidence, type RatioEvidence } from './ratio-bounds.ts'
 import { noEvidence, type RelativeEvidence } from './relative-evidence.ts'
@@ -66,6 +67,7 @@ interface StageEvidence {
   readonly slowAtEdges: readonly Arms[]
   readonly metrics: Readonly<Record<string, MetricEvidence>>
   readonly beforeAfter: GuardrailBets
+  readonly path: EvidencePath
   /** Errors and slow requests of the candidate, without its cold replicas, and of stable. */
   readonly errorsOf: Arms
   readonly slowOf: Arms
@@ -136,6 +138,7 @@ const startOfStage: Omit<StageEvidence, 'isAlone'> = {
   slowAtEdges: [],
   metrics: {},
   beforeAfter: noBets,
+  path: noPath,
   errorsOf: noArms,
   slowOf: noArms,
   requests: { canary: 0, stable: 0 },

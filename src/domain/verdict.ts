@@ -51,6 +51,16 @@ export interface ComparisonEvidence {
   /** Chance of a false alarm that the release has used up, and that it may use in all. */
   readonly alphaSpent: number
   readonly alpha: number
+  readonly path?: EvidencePath
+}
+
+/** How it came there in the stage: one number per stretch of monitor time, 1 where it takes the candidate back. */
+export interface EvidencePath {
+  readonly everyMs: number
+  /** Of the exact test. */
+  readonly boundary: readonly number[]
+  /** Of the logarithm of the evidence. */
+  readonly evidence: readonly number[]
 }
 
 /**

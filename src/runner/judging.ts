@@ -19,6 +19,8 @@ interface OpenQuestion {
   /** Null until the source of cells has answered once: what was counted before the question does not count. */
   readonly cursor: CellCursor | null
   readonly elapsedMs: number
+  /** The newest one, for whoever looks. */
+  readonly verdict?: Verdict
 }
 
 interface Session {
@@ -61,7 +63,8 @@ export function createJudging(options: {
     const candidate = snapshot.services[service]?.slots[session.question.candidate.slot] ?? emptySlot
     const cells = session.open.cursor && read ? read.cells : []
     const judged = judge.tick(session.open.judge, { elapsedMs: total, cells, candidate, hasData })
-    const open = { ...session.open, judge: judged.state, cursor: read?.next ?? session.open.cursor, elapsedMs: total }
+    const cursor = read?.next ?? session.open.cursor
+    const open = { ...session.open, judge: judged.state, cursor, elapsedMs: total, verdict: judged.verdict }
     sessions.set(service, {
       ...session,
       open,

@@ -1,5 +1,6 @@
 import type { Cell } from '../domain/counts.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
+import type { Verdict } from '../domain/verdict.ts'
 import type { JournalRecord } from '../engine/record.ts'
 import type { EnvironmentState } from '../engine/state.ts'
 import { type Context, readWhatIsWhole } from './context.ts'
@@ -23,6 +24,8 @@ export interface StatusFacts {
   /** Cells of the last `RATE_WINDOW_SECONDS`, by service. */
   readonly cells: Readonly<Record<string, readonly Cell[]>>
   readonly services: readonly string[]
+  /** What the judge of the release under way said last, by service; some seconds old. */
+  readonly judged?: Readonly<Record<string, Verdict>>
 }
 
 /** The truth about an environment now: what the journal says, and what is seen. */
@@ -50,7 +53,26 @@ export async function status(context: Context): Promise<StatusFacts> {
     snapshot,
     cells: Object.fromEntries(cells),
     services,
+    judged: await judgedNow(context, state),
   }
+}
+
+async function judgedNow({ journal }: Context, { release }: EnvironmentState): Promise<Record<string, Verdict>> {
+  const exposed = Object.entries(release?.direction === 'forward' ? release.exposed : {})
+  const found = await Promise.all(
+    exposed.map(async ([service, step]) => {
+      const open = (await journal.checkpoint(`judge/${service}`).catch(() => null)) as OpenQuestion | null
+      const isOfNow = open?.key === `${release!.id}/${step}` && open.verdict
+      return isOfNow ? [[service, open.verdict!] as const] : []
+    }),
+  )
+  return Object.fromEntries(found.flat())
+}
+
+/** What is read of the runner's checkpoint. */
+interface OpenQuestion {
+  readonly key?: string
+  readonly verdict?: Verdict
 }
 
 async function recentCells(context: Context, service: string): Promise<readonly Cell[]> {

@@ -49,6 +49,7 @@ describe('explain', () => {
                 verdict   unhealthy by error-rate
                 evidence  9 bad of 30 (30 %), limit 5 %, 2.6 s of data
                 control   0 bad of 270 (0 %)
+                tests     no bad cell yet, back at 4; evidence 1 : 1, back at 1,000 : 1; 0 of 1 % α spent
       10:01:36  v1.1.0 is still warm in green
       10:01:36  send backend traffic: 100 % green
       10:01:36  asked for 100 % green (generation 6)

@@ -4,6 +4,7 @@ import type { Evidence, Verdict } from '../../domain/verdict.ts'
 import type { JournalRecord } from '../../engine/record.ts'
 import { type HistoryRow, historyRows } from '../projections/history.ts'
 import { decisionInWords } from '../projections/timeline.ts'
+import { comparisonLines } from './comparison-text.ts'
 import { duration, localDateTime, localTime, percent } from './format.ts'
 import { type Column, labelled, oneLine, table, visibleWidth, wrap } from './layout.ts'
 import type { Style } from './style.ts'
@@ -117,13 +118,14 @@ function verdictInWords(verdict: Verdict): string[] {
   ]
 }
 
-function evidenceInWords({ units, bad, share, limit, windowMs, control }: Evidence): string[] {
+function evidenceInWords({ units, bad, share, limit, windowMs, control, comparison }: Evidence): string[] {
   const numbers = (of: { units: number; bad: number; share: number }) =>
     `${of.bad.toLocaleString('en-US')} bad of ${of.units.toLocaleString('en-US')} (${of.units === 0 ? '–' : percent(100 * of.share)})`
   const window = windowMs > 0 ? `, ${duration(windowMs)} of data` : ''
   return [
-    `evidence  ${numbers({ units, bad, share })}, limit ${percent(100 * limit)}${window}`,
+    `evidence  ${numbers({ units, bad, share })}${limit > 0 ? `, limit ${percent(100 * limit)}` : ''}${window}`,
     ...(control ? [`control   ${numbers(control)}`] : []),
+    ...(comparison ? comparisonLines(comparison).map(([label, text]) => `${label.padEnd(10)}${text}`) : []),
   ]
 }
 

@@ -1,6 +1,7 @@
 // The screen of whoever is on call at three in the morning, below the header. What users get comes first, then what
 // is wrong, then numbers, then what the release does, waits for, and the command that moves it; last, what led here.
 import type { LockReport, ReleaseReport, SlotReport, StatusReport } from '../projections/status-report.ts'
+import { comparisonLines } from './comparison-text.ts'
 import { duration, latency, localTime, percent, rate, type TimeOptions } from './format.ts'
 import { type Column, labelled, oneLine, table, truncate, visibleWidth, wrap } from './layout.ts'
 import { alerts, situation } from './situation.ts'
@@ -185,6 +186,20 @@ function releaseEntries(release: ReleaseReport, { report, style, now, timeZone }
     ...(wait === null || !isWatched
       ? []
       : [{ label: 'waiting', text: waitInWords(wait, times), paint: waitPaint(wait, style) }]),
+    ...(release.judged ?? []).flatMap((one) => judgedEntries(one, release.judged!.length > 1)),
+  ]
+}
+
+function judgedEntries(
+  { service, verdict }: NonNullable<ReleaseReport['judged']>[number],
+  isOneOfSeveral: boolean,
+): Entry[] {
+  const { kind, reason, needs, evidence } = verdict
+  const whose = isOneOfSeveral ? `${service}: ` : ''
+  const comparison = evidence?.comparison
+  return [
+    { label: 'judged', text: `${whose}${kind}: ${reason}${needs ? `; needs ${needs}` : ''}` },
+    ...(comparison ? comparisonLines(comparison).map(([label, text]) => ({ label, text })) : []),
   ]
 }
 

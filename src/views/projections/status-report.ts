@@ -2,6 +2,7 @@
 import { addCounts, type Cell, type Counts, latencyQuantile, noCounts } from '../../domain/counts.ts'
 import type { Role } from '../../domain/names.ts'
 import { isReady, readyReplicas, type ServiceFacts, type SlotFacts } from '../../domain/snapshot.ts'
+import type { Verdict } from '../../domain/verdict.ts'
 import { type Phase, phaseOf } from '../../engine/admission.ts'
 import { lockAt } from '../../engine/lock.ts'
 import type { JournalRecord, Wait } from '../../engine/record.ts'
@@ -67,6 +68,8 @@ export interface ReleaseReport {
   /** The step's last attempt failed; null when it did not, or nothing was tried yet. */
   readonly failed: { readonly reason: string; readonly retryInMs: number | null } | null
   readonly cause: string | null
+  /** What was known of the candidate some seconds ago, by service. */
+  readonly judged?: readonly { readonly service: string; readonly verdict: Verdict }[]
 }
 
 export interface ServiceReport {
@@ -104,7 +107,7 @@ export function statusReport(input: StatusFacts): StatusReport {
     phase: phaseOf(state),
     runnerPid: input.runnerPid,
     unwatched: release !== null && input.runnerPid === null,
-    release: release ? releaseReport(state, records) : null,
+    release: release ? { ...releaseReport(state, records), judged: judgedOf(input) } : null,
     last: last && {
       id: last.id,
       version: last.plan.version,
@@ -124,6 +127,10 @@ export function statusReport(input: StatusFacts): StatusReport {
       })
       .slice(-8),
   }
+}
+
+function judgedOf({ judged = {} }: StatusFacts): NonNullable<ReleaseReport['judged']> {
+  return Object.entries(judged).map(([service, verdict]) => ({ service, verdict }))
 }
 
 function lockReport(state: EnvironmentState, now: string): LockReport | null {

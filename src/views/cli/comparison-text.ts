@@ -1,0 +1,37 @@
+// How far a comparison has come, in words and in a line that grows.
+import { evidenceInWords, ratioInWords } from '../../analysis/sequential-words.ts'
+import type { ComparisonEvidence, EvidencePath } from '../../domain/verdict.ts'
+import { duration } from './format.ts'
+
+const LEVELS = '▁▂▃▄▅▆▇█'
+
+/** Label and text of each line; the paths only when there is something in them. */
+export function comparisonLines(comparison: ComparisonEvidence): (readonly [label: string, text: string])[] {
+  const { path } = comparison
+  const hasPath = path && [...path.boundary, ...path.evidence].some((part) => part > 0)
+  return [['tests', testsInWords(comparison)], ...(hasPath ? ([['path', pathInWords(path)]] as const) : [])]
+}
+
+function testsInWords({ boundary, logEvidence, logThreshold, ratio, alphaSpent, alpha }: ComparisonEvidence): string {
+  const errors = ratioInWords(ratio)
+  return [
+    ...(boundary ? [cellsInWords(boundary)] : []),
+    `evidence ${evidenceInWords(logEvidence)}${logThreshold === null ? '' : `, back at ${evidenceInWords(logThreshold)}`}`,
+    ...(errors ? [`errors ${errors}`] : []),
+    `${Number((alphaSpent * 100).toPrecision(2))} of ${Number((alpha * 100).toPrecision(3))} % α spent`,
+  ].join('; ')
+}
+
+function cellsInWords({ bad, candidateBad, crossesAt }: NonNullable<ComparisonEvidence['boundary']>): string {
+  const seen = bad === 0 ? 'no bad cell yet' : `${candidateBad} of ${bad} bad cells are its own`
+  return `${seen}, back at ${crossesAt}`
+}
+
+/** `▁▁▂▅█ exact test  ▁▁▁▂▃ evidence; a column is 2 s, a full one takes it back` */
+function pathInWords({ boundary, evidence, everyMs }: EvidencePath): string {
+  return `${bars(boundary)} exact test  ${bars(evidence)} evidence; a column is ${duration(everyMs)}, a full one takes it back`
+}
+
+function bars(parts: readonly number[]): string {
+  return parts.map((part) => LEVELS[part >= 1 ? LEVELS.length - 1 : Math.floor(part * (LEVELS.length - 1))]).join('')
+}
