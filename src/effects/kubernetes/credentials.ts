@@ -1,16 +1,16 @@
 // Who we are to which API server, as kubectl would have it: KUBECONFIG or ~/.kube/config with its contexts, exec
 // plugins, tokens, certificates and proxies, else the service account of the pod that this runs in.
 //
-// The library is imported when it is needed, and only the file that reads kubeconfigs: its index costs more time than
-// the rest of a command.
+// The library is imported only for what is not plain, and of it only the file that reads kubeconfigs.
 import type { Agent, RequestOptions } from 'node:https'
 import { OperatingError } from '../../errors/catalogue.ts'
+import { plainCredentials } from './plain-kubeconfig.ts'
 
 export interface ConnectOptions {
   /** Absolute path of a kubeconfig; by default what kubectl would take. */
-  readonly kubeconfig?: string
+  readonly kubeconfig?: string | undefined
   /** Name of a context in it; by default its current one. */
-  readonly context?: string
+  readonly context?: string | undefined
 }
 
 export interface Credentials {
@@ -26,6 +26,8 @@ export interface Credentials {
 
 /** @throws OperatingError KUBECONFIG_INVALID */
 export async function loadCredentials({ kubeconfig, context }: ConnectOptions): Promise<Credentials> {
+  const plain = plainCredentials({ kubeconfig, context })
+  if (plain) return plain
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js')
   const config = new KubeConfig()
   try {

@@ -80,6 +80,7 @@ export function createTransport(options: ConnectOptions): Transport {
 
   async function exchange(ask: Ask): Promise<Answer> {
     const timeoutMs = ask.timeoutMs ?? TIMEOUT_MS
+    await credentials()
     const timeout = AbortSignal.timeout(timeoutMs)
     const signal = ask.signal ? AbortSignal.any([ask.signal, timeout]) : timeout
     try {

@@ -12,7 +12,8 @@ export const visitingCanary: MemberSteps = (input) => {
   const { to } = member
   const visit = member.visit!
   const { weights, stageMs } = settings.canary
-  let running = replicasFor(weights[0]!, visit)
+  const atFirst = replicasFor(weights[0]!, visit)
+  let running = atFirst
   const stages = weights.flatMap((weight): Step[] => {
     const needed = replicasFor(weight, visit)
     const grow: Step[] = needed > running ? [applyVisitor(input, needed, `apply-${visit.slot}-${weight}`)] : []
@@ -20,7 +21,7 @@ export const visitingCanary: MemberSteps = (input) => {
     return [...grow, shiftTo(input, weight), { ...analyse(input, weight, stageMs), ...earlyOf(settings) }]
   })
   return [
-    applyVisitor(input, running, `apply-${visit.slot}`),
+    applyVisitor(input, atFirst, `apply-${visit.slot}`),
     check(input, visit),
     ...stages,
     applyStep(service.name, to, settings.waits.readyMs),

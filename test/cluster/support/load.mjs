@@ -2,16 +2,19 @@
 // a new one each. It stops on SIGTERM or when its input ends, and prints one line of JSON: what was answered, and what
 // was not.
 //
-//   load.mjs http://10.79.1.2:8000/path REQUESTS_PER_SECOND
+//   load.mjs http://10.79.1.2:8000/path REQUESTS_PER_SECOND [HOST]
 import { Agent, request } from 'node:http'
 
-const [, , url, rate] = process.argv
+const [, , url, rate, host] = process.argv
+const headers = host ? { host } : {}
 const kept = new Agent({ keepAlive: true, maxSockets: 16 })
 const fresh = new Agent({ keepAlive: false })
 const periodMs = 1000 / Number(rate)
 const TIMEOUT_MS = 10_000
 
 const tally = { sent: 0, answered: 0, failed: 0, dropped: 0, byStatus: {}, drops: [] }
+/** The application says so of itself; an error without it was made on the way. */
+const OWN_HEADER = 'x-app-version'
 let inFlight = 0
 let stopping = false
 
@@ -28,14 +31,15 @@ function send() {
     if (tally.drops.length < 20)
       tally.drops.push({ at, afterMs: Date.now() - started, isKept, error: error.code ?? error.message })
   }
-  const sent = request(url, { agent: isKept ? kept : fresh, timeout: TIMEOUT_MS }, (answer) => {
+  const sent = request(url, { headers, agent: isKept ? kept : fresh, timeout: TIMEOUT_MS }, (answer) => {
     answer.resume()
     answer.on('error', done)
+    const isMadeOnTheWay = answer.statusCode >= 500 && answer.headers[OWN_HEADER] === undefined
     answer.on('end', () => {
       tally.answered += 1
       tally.byStatus[answer.statusCode] = (tally.byStatus[answer.statusCode] ?? 0) + 1
       if (answer.statusCode >= 500) tally.failed += 1
-      done()
+      done(isMadeOnTheWay ? new Error(`${answer.statusCode} on the way`) : null)
     })
   })
   sent.on('timeout', () => sent.destroy(new Error('timeout')))
