@@ -17,7 +17,9 @@ const rights: readonly Right[] = [
   { group: '', resource: 'pods', subresource: 'proxy', verbs: ['get', 'create'] },
   { group: '', resource: 'events', verbs: ['list', 'watch'] },
   { group: '', resource: 'services', verbs: ['get', 'create', 'patch'] },
-  { group: '', resource: 'configmaps', verbs: ['get', 'create', 'patch'] },
+  // Journal and heartbeat.
+  { group: '', resource: 'configmaps', verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'] },
+  { group: 'coordination.k8s.io', resource: 'leases', verbs: ['get', 'create', 'patch'] },
   { group: 'discovery.k8s.io', resource: 'endpointslices', verbs: ['list'] },
   { group: 'autoscaling', resource: 'horizontalpodautoscalers', verbs: ['get', 'list', 'create', 'patch'] },
   { group: 'policy', resource: 'poddisruptionbudgets', verbs: ['get', 'create', 'patch'] },

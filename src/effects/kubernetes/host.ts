@@ -7,6 +7,7 @@ import { accessFindings } from './access.ts'
 import type { KubernetesObject } from './api.ts'
 import type { Connection } from './client.ts'
 import { podsOf } from './facts.ts'
+import type { Heartbeat } from './heartbeat.ts'
 import type { ClusterService } from './layout.ts'
 import { mainContainer, type PodSpec } from './marks.ts'
 import type { Watched } from './observer.ts'
@@ -22,6 +23,8 @@ export interface ClusterHostOptions {
   readonly watched: Watched
   /** Opens the traffic side and says by what each service's traffic goes. */
   readonly traffic: () => Promise<readonly string[]>
+  /** Runners of other processes show themselves by it. */
+  readonly heartbeat: Heartbeat
   readonly runner: OwnRunner & { ensure(options: { readonly replace: boolean }): Promise<void> }
 }
 
@@ -47,7 +50,10 @@ export function clusterHost(options: ClusterHostOptions): Host {
     async facts() {
       const answer = await api.request('/version', { timeoutMs: 3000 }).catch(() => null)
       if (answer?.status !== 200) return null
-      return { url: await address(), runnerPid: runner.isRunning() ? process.pid : null }
+      if (runner.isRunning()) return { url: await address(), runnerPid: process.pid }
+      const last = await options.heartbeat.last().catch(() => null)
+      const pid = /^pid (\d+) /.exec(last?.holder ?? '')?.[1]
+      return { url: await address(), runnerPid: last && !last.isStale && pid ? Number(pid) : null }
     },
     async *logs({ slot, follow }, signal) {
       const seen = new Map<string, string>()

@@ -19,6 +19,8 @@ export interface Users extends AsyncDisposable {
   /** Sends this many more requests and says who answered those that were sent after this call. */
   next(requests: number): Promise<Versions>
   readonly requests: number
+  /** Who answered, of all requests ever sent. */
+  readonly versions: Versions
   /** Answers that were not 200, and transport errors, by what they were: of all requests ever sent. */
   readonly failures: Readonly<Record<string, number>>
 }
@@ -33,6 +35,7 @@ export function startUsers(options: UsersOptions): Users {
   let stopped = false
   let count = 0
   const failures: Record<string, number> = {}
+  const versions: Record<string, number> = {}
   let stretch = newStretch(Number.POSITIVE_INFINITY)
 
   const ask = (agent: Agent) =>
@@ -41,6 +44,7 @@ export function startUsers(options: UsersOptions): Users {
       const done = (version: string, failure: string | null) => {
         count++
         if (failure) failures[failure] = (failures[failure] ?? 0) + 1
+        versions[version] = (versions[version] ?? 0) + 1
         mine.take(version)
         resolve()
       }
@@ -73,6 +77,7 @@ export function startUsers(options: UsersOptions): Users {
     get requests() {
       return count
     },
+    versions,
     failures,
     async [Symbol.asyncDispose]() {
       stopped = true

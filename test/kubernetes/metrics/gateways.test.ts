@@ -16,6 +16,8 @@ const envoyPage = [
   `envoy_cluster_upstream_rq{response_code="200",${envoyCluster('backend-canary-service')}} 358`,
   `envoy_cluster_upstream_rq{response_code="503",${envoyCluster('backend-canary-service')}} 42`,
   `envoy_cluster_upstream_rq_completed{${envoyCluster('backend-canary-service')}} 400`,
+  `envoy_cluster_external_upstream_rq_completed{${envoyCluster('backend-canary-service')}} 400`,
+  `envoy_cluster_external_upstream_rq{response_code_class="5xx",${envoyCluster('backend-canary-service')}} 42`,
   `envoy_cluster_upstream_rq_total{${envoyCluster('backend-canary-service')}} 1200`,
   `envoy_cluster_upstream_rq_time_bucket{${envoyCluster('backend-canary-service')},le="0.5"} 0`,
   `envoy_cluster_upstream_rq_time_bucket{${envoyCluster('backend-canary-service')},le="25"} 350`,

@@ -175,6 +175,9 @@ describe('proof by marked answers', () => {
     // The public Service is seen for the first time, so its endpoints have their time too.
     expect((await route()).behind?.reason).toBe('2000 ms are waited')
     expect([one.connections(), two.connections()]).toEqual([5, 5])
+    // While that time passes nobody is asked again.
+    await route()
+    expect([one.connections(), two.connections()]).toEqual([5, 5])
   })
 
   test('one worker that lags is enough to wait; a proven route is not asked for again', async () => {

@@ -29,10 +29,11 @@ interface Dialect {
 /**
  * Envoy. Completed requests, not `…_rq_total`: that one counts what reached an endpoint and stands still while everything
  * fails. A status is counted under its class and again under its code: only the class is read. Answers that Envoy makes
- * itself are in no histogram.
+ * itself are in no histogram. Requests are counted once more as external or internal, and retries apart.
  */
 const envoy: Dialect = {
-  wanted: /^envoy_cluster_.*(upstream_rq|upstream_rq_completed|upstream_rq_time_bucket|membership_healthy)$/,
+  wanted:
+    /^envoy_cluster_(?:\w+_svc_\w+_)?(?<!(?:external|internal|canary|retry)_)(?:upstream_rq(?:_completed|_time_bucket)?|membership_healthy)$/,
   isOf({ name, labels }, { namespace, service }) {
     const host = labels['cluster_name']?.split('|')[3]?.replace(/;$/, '')
     const [first, second] = host?.split('.') ?? []

@@ -27,6 +27,8 @@ export interface RouteMemory<Route extends AskedRoute = AskedRoute> {
   isProven(service: ServiceName, asked: AskedRoute): boolean
   /** The last route that was proven, or null. */
   proven(service: ServiceName): Route | null
+  /** The evidence held when it was last seen, and only its time has not passed yet. */
+  isSettling(service: ServiceName, asked: AskedRoute): boolean
   /** Takes the newest evidence in. Until the first proof the route as asked for stands in, with generation 0. */
   see(service: ServiceName, asked: Route, slots: readonly SlotName[], evidence: Evidence): FollowedRoute
 }
@@ -49,6 +51,10 @@ export function routeMemory<Route extends AskedRoute = AskedRoute>(clock: Clock)
   return {
     isProven,
     proven: (service) => seenOf(service).proven,
+    isSettling(service, asked) {
+      const { pending } = seenOf(service)
+      return pending !== null && isSame(pending.asked, asked) && pending.holdsSinceMs !== null
+    },
 
     see(service, asked, slots, evidence) {
       const state = seenOf(service)

@@ -8,7 +8,7 @@ import { publicShares, publicTarget, selectorLag, servicesOf } from './facts.ts'
 import { readIfThere, type Target } from './guarded.ts'
 import { type FrontAddress, type PlaneOptions, PROPAGATION_MS, type RoutedService } from './plane.ts'
 import { unmarkedAnswer } from './proof.ts'
-import type { AskedRoute, Evidence } from './rotation.ts'
+import type { AskedRoute, Evidence, RouteMemory } from './rotation.ts'
 import type { RouteKind } from './route-kind.ts'
 import { selectedSlots, selectorOf } from './selector.ts'
 import { stampOf } from './stamp.ts'
@@ -78,9 +78,11 @@ export async function evidenceFor(
   kind: RouteKind,
   options: RoutedOptions,
   look: Look,
-  proven: RoutedRoute | null,
+  memory: RouteMemory<RoutedRoute>,
 ): Promise<RouteEvidence> {
   const { service, asked, endpoints, route } = look
+  const proven = memory.proven(service.name)
+  if (memory.isProven(service.name, asked)) return AS_IT_IS
   const settleMs = options.propagationMs ?? PROPAGATION_MS
   const settling: RouteEvidence = { holds: true, settleMs, waitsFor: `${settleMs} ms are waited` }
   // Before our first change there is no marker, and nothing that is to be proven.
@@ -93,7 +95,8 @@ export async function evidenceFor(
   const complaint = reported === 'unknown' ? null : reported
   if (options.proof === 'waited') return settling
   if (options.proof === 'reported') return complaint ? { ...settling, holds: false, waitsFor: complaint } : settling
-  const unmarked = await unmarkedFront(kind, options, look)
+  // Once marked it stays so: what is left is to wait, and users' services are not asked for nothing.
+  const unmarked = memory.isSettling(service.name, asked) ? null : await unmarkedFront(kind, options, look)
   if (unmarked) {
     const waitsFor = complaint ? `${unmarked}; the route’s status: ${complaint}` : unmarked
     return { holds: false, settleMs: 0, waitsFor }

@@ -72,10 +72,7 @@ export function routedPlane(kind: RouteKind, options: RoutedOptions): TrafficPla
       const look = await lookAt(api, kind, service)
       if (!look) return noRoute
       const { asked, pods } = look
-      const proven = memory.proven(name)
-      const evidence = memory.isProven(name, asked)
-        ? { holds: true, settleMs: 0, waitsFor: '' }
-        : await evidenceFor(kind, options, look, proven)
+      const evidence = await evidenceFor(kind, options, look, memory)
       const followed = memory.see(name, asked, Object.keys(service.slots), evidence)
       return routeFacts(options, service, followed, pods, { generation: asked.generation, reason: evidence.waitsFor })
     },
