@@ -53,6 +53,7 @@ export const catalogue = {
     httpStatus: 409,
     means: 'A newer change of shares was made; this one was refused.',
   },
+  CHECK_FAILED: { exit: 'operating', httpStatus: 502, means: 'A smoke test failed that a person asked for.' },
   BUILD_FAILED: { exit: 'operating', httpStatus: 500, means: 'The build command of a version failed.' },
   HOOK_FAILED: { exit: 'operating', httpStatus: 500, means: 'A hook ended with another exit code than 0.' },
   NOTIFY_FAILED: { exit: 'operating', httpStatus: 502, means: 'A webhook did not accept the message.' },

@@ -44,7 +44,13 @@ async function productionNow(
   if (withoutPlatform.has(options.argv[0] ?? '')) return null
   const look = async () => {
     const context = options.composeContext(process.cwd(), environmentIn(options.argv))
-    return stateSentence(statusReport(await status(context)))
+    try {
+      return stateSentence(statusReport(await status(context)))
+    } finally {
+      context.journal.close()
+      // What watches a cluster would keep the command from ending.
+      context.platform.close?.()
+    }
   }
   const tooLong = new Promise<null>((resolve) => setTimeout(resolve, LOOK_MS, null).unref())
   return Promise.race([look().catch(() => null), tooLong])

@@ -10,6 +10,7 @@ import { explainAction, historyAction, logsAction, statusAction } from './action
 import { doctorAction, downAction, initAction, upAction } from './actions/platform.ts'
 import { replayAction } from './actions/replay.ts'
 import { controlAction, lockAction, resumeAction, retryAction, rollbackAction, unlockAction } from './actions/steer.ts'
+import { envAction, stepAction, stepNames } from './actions/step.ts'
 import { type CompletionSpec, completionScript } from './completion.ts'
 import { reportFailure } from './failure.ts'
 import type { CommandLineOptions } from './options.ts'
@@ -156,6 +157,21 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
     withJson(verb('explain', 'every decision of a release with its evidence', explainAction(composeContext))),
   ).argument('[release]', 'such as r-3 (default: the newest)')
   inEnvironment(withJson(verb('history', 'all releases of the environment', historyAction(composeContext))))
+  inEnvironment(
+    verb('env', 'print the slot that is live, such as blue, and nothing else', envAction(composeContext)),
+  ).option('--service <name>', 'service (default: the first one)')
+  inEnvironment(
+    withJson(
+      verb('step', 'one step of a release by hand; what would drop requests is refused', stepAction(composeContext)),
+    ),
+  )
+    .addArgument(program.createArgument('<step>', 'what to do').choices([...stepNames]))
+    .argument('[value]', 'percent for weight, seconds for monitor, slot for switch and scale-down')
+    .option('-v, --version <version>', 'the version, for apply and promote')
+    .option('--slot <slot>', 'where: blue, green, canary, stable; for verify also live')
+    .option('--replicas <number>', 'how many, for apply (default: as many as are live; one canary)', positive)
+    .option('--service <name>', 'service (default: the first one)')
+    .addHelpText('after', stepHelp)
   inEnvironment(verb('logs', 'the output of the replicas', logsAction(composeContext)))
     .option('--slot <slot>', 'only this slot, or a role: stable, candidate')
     .option('-f, --follow', 'go on printing')
@@ -234,6 +250,15 @@ function notNegative(text: string): number {
   if (!Number.isFinite(value) || value < 0 || text.trim() === '') throw new InvalidArgumentError('It is 0 or more.')
   return value
 }
+
+const stepHelp = `
+  apply -v VERSION       put a version into the slot that is not live, and wait until it is ready
+  verify                 send the smoke tests to every slot that runs something
+  switch [slot]          all of the traffic to the slot that is not live
+  weight PERCENT         so much of the traffic to the canary
+  monitor [seconds]      judge what gets traffic now; ends with 0, 3 when unhealthy, 5 when unknown
+  promote -v VERSION     what the canary runs becomes the version that stays
+  scale-down SLOT        end what runs in a slot that gets no traffic`
 
 const analyzeHelp = `
 Each line, with the counts of that tick; latency (edges in ms), metrics and stable may be left out:
