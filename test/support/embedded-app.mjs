@@ -8,11 +8,13 @@ import { createRequire } from 'node:module'
 const behaviour = JSON.parse(readFileSync('behaviour.json', 'utf8'))
 const { WebSocketServer } = createRequire(behaviour.modules)('ws')
 let pages = 0
+const leaked = []
+if (behaviour.exitsAtOnce) process.exit(3)
 
 const server = createServer((request, response) => {
   response.setHeader('x-app-version', behaviour.version)
   const { pathname, searchParams } = new URL(request.url, 'http://app')
-  if (pathname === '/health') response.end()
+  if (pathname === '/health') response.writeHead(behaviour.neverReady ? 503 : 200).end()
   else if (pathname === '/upload') upload(request, response).catch(() => response.destroy())
   else setTimeout(() => page(response), Number(searchParams.get('ms') ?? behaviour.answerMs))
 })
@@ -27,6 +29,8 @@ sockets.on('connection', (socket) => {
 
 function page(response) {
   pages += 1
+  if (behaviour.chatty) console.log(`page ${pages}`)
+  if (behaviour.leakMb) leaked.push(Buffer.alloc(behaviour.leakMb * 2 ** 20, pages))
   const fails = behaviour.failEvery > 0 && pages % behaviour.failEvery === 0
   response.statusCode = fails ? 500 : 200
   response.end(behaviour.version)

@@ -32,6 +32,10 @@ const versions = {
   good3: {},
   failing: { failEvery: 2 },
   slow: { answerMs: 900 },
+  leaking: { leakMb: 1 },
+  exits: { exitsAtOnce: true },
+  neverReady: { neverReady: true },
+  chatty: { chatty: true },
 } as const
 export type VersionName = keyof typeof versions
 
@@ -52,6 +56,10 @@ export interface Running {
 export type Settings = Readonly<Record<string, unknown>> & {
   readonly replicas?: number
   readonly drainSeconds?: number
+  /** Keys of the service. */
+  readonly service?: Readonly<Record<string, unknown>>
+  /** Keys of the environment. */
+  readonly environment?: Readonly<Record<string, unknown>>
 }
 
 export interface Embedded extends AsyncDisposable {
@@ -200,16 +208,17 @@ function writeVersion(target: string, version: string, behaviour: object): void 
 /** A bad version is found in the first seconds. What the tests find out is not how well it is judged. */
 export const quickTriggers = { mode: 'threshold', p95Seconds: 5, minRequests: 20, minBad: 3, windowSeconds: 5 }
 
-function configText({ replicas = 2, drainSeconds = 2, ...settings }: Settings): string {
+function configText({ replicas = 2, drainSeconds = 2, service, environment, ...settings }: Settings): string {
   const health = { startup: '/health', ready: '/health', live: '/health', periodSeconds: 0.25, timeoutSeconds: 5 }
   const smoke = [{ request: 'GET /?ms=0', status: 200 }]
+  const start = `${process.execPath} server.mjs`
   return stringify({
     name: 'shop',
     artifacts: { from: 'directory', pattern: 'versions/{version}' },
     services: {
-      [SERVICE]: { start: `${process.execPath} server.mjs`, replicas, drainSeconds, graceSeconds: 2, health, smoke },
+      [SERVICE]: { start, replicas, drainSeconds, graceSeconds: 2, health, smoke, ...service },
     },
-    environments: { [ENVIRONMENT]: { platform: 'local', listen: 0, strategy: 'blue-green' } },
+    environments: { [ENVIRONMENT]: { platform: 'local', listen: 0, strategy: 'blue-green', ...environment } },
     canary: { weights: [10, 50, 100], stageSeconds: 1 },
     blueGreen: { monitorSeconds: 1 },
     rolling: { monitorSeconds: 1, minReadySeconds: 0.2 },

@@ -32,7 +32,9 @@ export class Supervisor {
       this.#environments.set(name, new Environment(name, shared))
     const { tuning } = shared
     this.#timers = [
-      setInterval(() => enforceMemoryLimits(this.#all().flatMap(({ replicas }) => replicas)), tuning.memoryTickMs),
+      setInterval(() => {
+        for (const { replicas } of this.#all()) enforceMemoryLimits(replicas)
+      }, tuning.memoryTickMs),
       setInterval(() => this.#rotateLogs(), tuning.logTickMs),
     ]
     // Until the one before has let go of the port; `up` says it when it stays busy.
