@@ -1,7 +1,8 @@
 // The journal refuses an append, because the disk is full or broken. The only effect still allowed is the move
 // of users' traffic to stable, under the capacity rule (invariants 2 and 5). Its record goes to stderr and into
 // a file whose space was allocated before; the release holds until the journal takes records again.
-import { openSync, writeSync } from 'node:fs'
+import { mkdirSync, openSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { capacityRule } from '../domain/capacity.ts'
 import type { Shares } from '../domain/names.ts'
 import type { Clock } from '../effects/ports/clock.ts'
@@ -55,6 +56,7 @@ function carriesOther(shares: Shares, slot: string): boolean {
  * The file is written round and round.
  */
 export function openSpareReport(file: string): (text: string) => void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const descriptor = openSync(file, 'w', 0o600)
   writeSync(descriptor, Buffer.alloc(SPARE_BYTES, ' '), 0, SPARE_BYTES, 0)
   let offset = 0
