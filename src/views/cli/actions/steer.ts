@@ -1,8 +1,10 @@
 import type { RollbackTarget } from '../../../engine/record.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { readState } from '../../../verbs/context.ts'
+import { type Context, readState } from '../../../verbs/context.ts'
 import { retryCommand } from '../../../verbs/retry.ts'
 import { rollbackCommand } from '../../../verbs/rollback.ts'
+import type { Output } from '../output.ts'
+import { watchRelease } from '../watch-release.ts'
 import { announceAndSend, type CommonFlags, type Compose, inEnvironment, watchUnlessDetached } from './common.ts'
 
 export const controlAction = (compose: Compose, verb: 'promote' | 'pause' | 'continue' | 'abort') =>
@@ -11,6 +13,7 @@ export const controlAction = (compose: Compose, verb: 'promote' | 'pause' | 'con
     const sure = verb === 'abort' ? flags : { ...flags, yes: true }
     const { afterSeq, answer } = await announceAndSend(context, output, sure, { verb })
     if (verb === 'abort') return watchUnlessDetached(context, output, flags, { afterSeq, wantsBack: true })
+    if (await isWatchedHere(context)) return watchOn(context, output)
     output.document({ verb, answer })
     output.line('Done. Watch it with: moodify status -w')
     return 0
@@ -30,7 +33,7 @@ export const lockAction = (compose: Compose) =>
     const { answer } = await announceAndSend(context, output, { ...flags, yes: true }, command)
     output.document({ verb: 'lock', until, answer })
     output.line('It is locked. End it with: moodify unlock')
-    return 0
+    return (await isWatchedHere(context)) ? watchOn(context, output) : 0
   })
 
 export const unlockAction = (compose: Compose) =>
@@ -38,7 +41,7 @@ export const unlockAction = (compose: Compose) =>
     const { answer } = await announceAndSend(context, output, { ...flags, yes: true }, { verb: 'unlock' })
     output.document({ verb: 'unlock', answer })
     output.line('It is unlocked.')
-    return 0
+    return (await isWatchedHere(context)) ? watchOn(context, output) : 0
   })
 
 export const retryAction = (compose: Compose) =>
@@ -81,7 +84,20 @@ export const resumeAction = (compose: Compose) =>
       return 0
     }
     await context.host.ensureRunner(context.environment.name)
+    if (await isWatchedHere(context)) return watchOn(context, output)
     output.document({ runner: 'ensured' })
     output.line('A runner watches this environment. See what it does with: moodify status -w')
     return 0
   })
+
+/** To steer a release that nobody watched, this command has become its runner: leaving now would leave it alone again. */
+async function isWatchedHere(context: Context): Promise<boolean> {
+  if (!context.host.ownRunner?.isRunning()) return false
+  return (await readState(context)).state.release !== null
+}
+
+async function watchOn(context: Context, output: Output): Promise<number> {
+  const { state } = await readState(context)
+  const { id, direction } = state.release!
+  return watchRelease(context, output, { release: id, afterSeq: state.seq, wantsBack: direction === 'back' })
+}
