@@ -7,8 +7,10 @@
 // What makes it valid: it is an estimate, not a guarantee: about ln(1/α) + 1.7 of information finds it with high
 // probability, and information comes at KL(θ‖w) per bad unit.
 // Source: Wald, Sequential analysis (1945), for the expected number; docs/judgement.md.
+import { limitFromBefore } from './before-after.ts'
 import { largestSample } from './cells.ts'
 import { MINIMUM_BAD, spendableAfter } from './conditional-boundary.ts'
+import { LEAST_SECONDS_ALONE } from './sequential-state.ts'
 
 export interface Traffic {
   /** Of both versions together. */
@@ -85,11 +87,42 @@ function badShare(rate: number, size: number): number {
   return rate >= 1 ? 1 : -Math.expm1(size * Math.log1p(-rate))
 }
 
+export interface TrafficAlone {
+  readonly requestsPerSecond: number
+  /** Error rate of the version before, and for how many requests it is known. */
+  readonly baseline: number
+  readonly knownFrom: number
+  /** Error rate that is a limit of its own. */
+  readonly guardrail: number
+}
+
+/** What it takes where nothing runs beside the candidate: enough to tell its rate from what counts as worse. */
+export function detectionAlone(rate: number, traffic: TrafficAlone, alpha: number): Detection | null {
+  const { requestsPerSecond, baseline, knownFrom, guardrail } = traffic
+  if (requestsPerSecond <= 0) return null
+  const limit = limitFromBefore({ units: knownFrom, bad: baseline * knownFrom }, guardrail) ?? guardrail
+  if (!(rate > limit)) return null
+  // Half of the stake is bet at once.
+  const requests = (Math.log(2 / alpha) + CONFIDENCE) / divergence(rate, limit)
+  const seconds = Math.max(LEAST_SECONDS_ALONE, requests / requestsPerSecond)
+  return { seconds, hurt: seconds * requestsPerSecond * rate }
+}
+
 /** The smallest error rate that is found within a time; null if none is, not even 100 %. */
 export function smallestVisibleRate(seconds: number, traffic: Traffic, power: TestPower): number | null {
-  const isFound = (rate: number) => (detectionOf(rate, traffic, power)?.seconds ?? Number.POSITIVE_INFINITY) <= seconds
+  return smallestFound(seconds, traffic.baseline * power.margin, (rate) => detectionOf(rate, traffic, power))
+}
+
+/** The same where nothing runs beside the candidate. */
+export function smallestVisibleAlone(seconds: number, traffic: TrafficAlone, alpha: number): number | null {
+  return smallestFound(seconds, traffic.baseline, (rate) => detectionAlone(rate, traffic, alpha))
+}
+
+/** @param above  a rate that cannot be found */
+function smallestFound(seconds: number, above: number, detect: (rate: number) => Detection | null): number | null {
+  const isFound = (rate: number) => (detect(rate)?.seconds ?? Number.POSITIVE_INFINITY) <= seconds
   if (!isFound(1)) return null
-  let hidden = Math.log(Math.max(1e-9, traffic.baseline * power.margin))
+  let hidden = Math.log(Math.max(1e-9, above))
   let found = 0
   for (let step = 0; step < 60; step++) {
     const middle = (hidden + found) / 2

@@ -130,7 +130,7 @@ function standing(state: SequentialState, tick: JudgeTick): Verdict {
   if (!isOver) {
     const missing = unitsMissing(open.canary, open.stable, open.alone)
     return unknown(state, tick, 'not-shown', {
-      reason: `nothing speaks against it; not shown yet: ${atMostInWords(open)}, wanted ${percentInWords(open.standing.limit, 1)}`,
+      reason: `${open.standing.looksNoWorse ? 'nothing speaks against it' : 'looks worse, without proof'}; not shown yet: ${atMostInWords(open)}, wanted ${percentInWords(open.standing.limit, 1)}`,
       needs: missingInWords(missing, stage.requests.canary, tick.elapsedMs),
     })
   }

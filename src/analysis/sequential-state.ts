@@ -168,7 +168,7 @@ function carriedOn({ stage, release }: SequentialState): ReleaseEvidence {
 }
 
 /** Without a control events are seconds, and a fault has to last longer than a burst that hits everyone for five. */
-const LEAST_SECONDS_ALONE = 7
+export const LEAST_SECONDS_ALONE = 7
 
 /** Bad events apart from each other that a limit takes. */
 export function leastEvents({ stage, question }: SequentialState): number {

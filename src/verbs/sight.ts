@@ -2,9 +2,11 @@
 // nothing, and it is better to know that before than after.
 import { errorRateTests, fullPurse, takeForStage } from '../analysis/alpha-budget.ts'
 import {
+  detectionAlone,
   detectionOf,
   type ProposedStage,
   proposeStages,
+  smallestVisibleAlone,
   smallestVisibleRate,
   type TestPower,
   type Traffic,
@@ -18,6 +20,8 @@ const WINDOW_SECONDS = 60
 const ASSUMED_BASELINE = 0.001
 const ENOUGH_FAILURES = 10
 const EXAMPLE_RATE = 0.01
+/** As long as a front keeps what it has counted. */
+const BEFORE_SECONDS = 600
 
 /** What one stage of one service can see. Rates are between 0 and 1. */
 export interface Sight {
@@ -30,6 +34,8 @@ export interface Sight {
   readonly isMeasured: boolean
   /** Smallest error rate that is found with high probability within the stage; null if none is. */
   readonly smallest: number | null
+  /** Nothing runs beside the candidate in it: what the version before did stands in for it. */
+  readonly isAlone: boolean
   readonly example: { readonly rate: number; readonly seconds: number; readonly hurt: number } | null
 }
 
@@ -37,7 +43,8 @@ type Analysis = Extract<Step, { kind: 'analyse' }>
 
 /**
  * @param requestsPerSecond  traffic to assume; without it that of the last minute is read from the platform
- * @returns                  one entry per stage in which versions are compared; none where limits alone count
+ * @returns                  one entry per stage in which versions are compared, or the one in which the candidate is
+ *                           alone where they never are; none where limits alone count
  */
 export async function sightOf(
   context: Context,
@@ -50,10 +57,10 @@ export async function sightOf(
       const { service } = member
       const seen = await trafficOf(context, member)
       const traffic = { ...seen, requestsPerSecond: requestsPerSecond ?? seen.requestsPerSecond }
-      const stages = plan.steps.filter(
-        (step): step is Analysis => step.kind === 'analyse' && step.service === service && step.weightPercent < 100,
-      )
-      return stages.map((stage, index) => {
+      const stages = plan.steps.filter((step): step is Analysis => step.kind === 'analyse' && step.service === service)
+      const compared = stages.filter(({ weightPercent }) => weightPercent < 100)
+      if (compared.length === 0 && member.from) return stages.map((stage) => sightAlone(plan, stage, traffic))
+      return compared.map((stage, index) => {
         const coldSeconds = index > 0 ? 0 : warmUpIn(stage.monitorMs, plan.triggers.warmUpMs) / 1000
         return sightOfStage(stage, traffic, { ...powerOfStage(plan, index), coldSeconds })
       })
@@ -118,7 +125,31 @@ function sightOfStage(
     baseline,
     isMeasured,
     smallest,
+    isAlone: false,
     example: detection && { rate: rate!, ...startedCold(detection, coldSeconds) },
+  }
+}
+
+function sightAlone({ triggers, members }: Plan, { service, weightPercent, monitorMs }: Analysis, seen: Seen): Sight {
+  const { requestsPerSecond, baseline, isMeasured } = seen
+  const knownFrom = requestsPerSecond * BEFORE_SECONDS
+  const traffic = { requestsPerSecond, baseline, knownFrom, guardrail: triggers.errorRatePercent / 100 }
+  const alpha = fullPurse(triggers.alphaPercent / 100 / members.length).errorRate
+  const seconds = monitorMs / 1000
+  const cold = warmUpIn(monitorMs, triggers.warmUpMs) / 1000
+  const smallest = smallestVisibleAlone(seconds - cold, traffic, alpha)
+  const rate = smallest === null ? null : Math.max(smallest, EXAMPLE_RATE)
+  const detection = rate === null ? null : detectionAlone(rate, traffic, alpha)
+  return {
+    service,
+    weightPercent,
+    seconds,
+    requestsPerSecond,
+    baseline,
+    isMeasured,
+    smallest,
+    isAlone: true,
+    example: detection && { rate: rate!, ...startedCold(detection, cold) },
   }
 }
 

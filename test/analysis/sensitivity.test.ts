@@ -1,8 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { binomial, chanceFrom, poisson } from '../../bench/simulation/chance.ts'
+import { secondsToRollback } from '../../bench/simulation/strategies.ts'
 import { addLoad, compareCells, largestSample, noLoad } from '../../src/analysis/cells.ts'
 import { spendOn, startOfBoundary } from '../../src/analysis/conditional-boundary.ts'
-import { detectionOf, proposeStages, smallestVisibleRate } from '../../src/analysis/sensitivity.ts'
+import {
+  detectionAlone,
+  detectionOf,
+  proposeStages,
+  smallestVisibleAlone,
+  smallestVisibleRate,
+} from '../../src/analysis/sensitivity.ts'
 import { type Cell, noCounts } from '../../src/domain/counts.ts'
 
 const traffic = { requestsPerSecond: 50, weight: 0.1, baseline: 0.001 }
@@ -87,6 +94,25 @@ describe('what a stage can see', () => {
   test('does not end where every cell holds a failed request', () => {
     const busy = { ...traffic, requestsPerSecond: 1e9, replicas: { canary: 3, stable: 3 } }
     expect(smallestVisibleRate(300, busy, { alpha: 0.002, margin: 1.25 })).toBeLessThan(0.0025)
+  })
+
+  test('with nothing beside the candidate is what the simulation finds in most releases', () => {
+    const alone = { requestsPerSecond: 50, baseline: 0.001, knownFrom: 30_000, guardrail: 0.05 }
+    const { seconds } = detectionAlone(0.01, alone, 0.005)!
+    const found = Array.from({ length: 30 }, (_, trial) =>
+      secondsToRollback({
+        strategy: 'blue-green',
+        mode: 'sequential',
+        candidate: { fails: 0.01, slow: 0 },
+        seed: 5,
+        trial,
+      }),
+    ).filter((at) => at !== null && at <= 30 + seconds)
+    expect(found.length / 30).toBeGreaterThan(0.3)
+    expect(found.length / 30).toBeLessThan(1)
+    expect(detectionAlone(0.004, alone, 0.005)).toBe(null)
+    expect(smallestVisibleAlone(300, alone, 0.005)).toBeLessThan(0.01)
+    expect(smallestVisibleAlone(5, alone, 0.005)).toBe(null)
   })
 
   test('is nothing within the margin, nor without traffic', () => {

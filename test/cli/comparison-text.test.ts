@@ -14,11 +14,14 @@ const comparison: ComparisonEvidence = {
 
 describe('a comparison in words', () => {
   test('has the exact test, the evidence, the interval, the part of α, and the path to where it goes back', () => {
-    expect(Object.fromEntries(comparisonLines(comparison))).toEqual({
-      tests:
+    expect(comparisonLines(comparison)).toEqual([
+      [
+        'tests',
         "6 of 10 bad cells are its own, back at 6; evidence 340 : 1, back at 1,000 : 1; errors 4× to 9.1× stable's; 0.068 of 1 % α spent",
-      path: '▁▂▄█ exact test  ▁▁▃▆ evidence; a column is 2 s, a full one takes it back',
-    })
+      ],
+      ['path', '▁▂▄█ exact test; a column is 2 s, a full one takes it back'],
+      ['', '▁▁▃▆ evidence'],
+    ])
   })
 
   test('leaves out what is not known, and a path on which nothing has happened', () => {

@@ -9,7 +9,7 @@ const LEVELS = '▁▂▃▄▅▆▇█'
 export function comparisonLines(comparison: ComparisonEvidence): (readonly [label: string, text: string])[] {
   const { path } = comparison
   const hasPath = path && [...path.boundary, ...path.evidence].some((part) => part > 0)
-  return [['tests', testsInWords(comparison)], ...(hasPath ? ([['path', pathInWords(path)]] as const) : [])]
+  return [['tests', testsInWords(comparison)], ...(hasPath ? pathsInWords(path) : [])]
 }
 
 function testsInWords({ boundary, logEvidence, logThreshold, ratio, alphaSpent, alpha }: ComparisonEvidence): string {
@@ -27,9 +27,11 @@ function cellsInWords({ bad, candidateBad, crossesAt }: NonNullable<ComparisonEv
   return `${seen}, back at ${crossesAt}`
 }
 
-/** `▁▁▂▅█ exact test  ▁▁▁▂▃ evidence; a column is 2 s, a full one takes it back` */
-function pathInWords({ boundary, evidence, everyMs }: EvidencePath): string {
-  return `${bars(boundary)} exact test  ${bars(evidence)} evidence; a column is ${duration(everyMs)}, a full one takes it back`
+function pathsInWords({ boundary, evidence, everyMs }: EvidencePath): (readonly [label: string, text: string])[] {
+  return [
+    ['path', `${bars(boundary)} exact test; a column is ${duration(everyMs)}, a full one takes it back`],
+    ['', `${bars(evidence)} evidence`],
+  ]
 }
 
 function bars(parts: readonly number[]): string {

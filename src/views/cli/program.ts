@@ -208,7 +208,7 @@ function planFlags(command: Command): Command {
     )
     .addOption(new Option('--profile <name>', 'named stages of the canary').choices([...profileNames]))
     .option('--rps <number>', 'requests/s to assume when saying what the release can see', positive)
-    .option('--see <percent>', 'propose first stages that find a version with this error rate', positive)
+    .option('--see <percent>', 'propose first stages that find a version with this error rate', inRange(0.001, 100))
 }
 
 function judgeFlags(command: Command): Command {

@@ -1,12 +1,14 @@
 // What a release can see, in words.
 import type { ProposedStage } from '../../analysis/sensitivity.ts'
+import { numberInWords } from '../../analysis/words.ts'
 import { durationInWords } from '../../domain/duration.ts'
 import type { Sight } from '../../verbs/sight.ts'
 
-/** One line per stage; empty when both versions never serve at the same time. */
+/** One line per stage. */
 export function sightText(sights: readonly Sight[]): string[] {
   return sights.map(({ service, weightPercent, requestsPerSecond, seconds, ...sight }) => {
-    const where = `${service} at ${rate(requestsPerSecond)} requests/s and ${weightPercent} %, in ${durationInWords(seconds * 1000)}`
+    const share = sight.isAlone ? ' with nothing beside it (weaker evidence)' : ` and ${weightPercent} %`
+    const where = `${service} at ${rate(requestsPerSecond)} requests/s${share}, in ${durationInWords(seconds * 1000)}`
     if (requestsPerSecond === 0) return `${where}: nothing, there is no traffic`
     if (sight.smallest === null) return `${where}: nothing; even a version that fails every request may pass`
     const from = `${percent(sight.baseline)}${sight.isMeasured ? '' : ' (assumed)'}`
@@ -25,7 +27,7 @@ export function proposalText(wanted: number, proposals: Readonly<Record<string, 
       return [`${service}: ${percent(wanted)} cannot be told from what is normal at this traffic`]
     return stages.map(
       ({ weight, seconds, hurt }) =>
-        `${service}: to find ${percent(wanted)}: --weights ${Math.round(weight * 100)},100 -m ${Math.ceil(seconds)} (about ${rounded(hurt)} hurt requests)`,
+        `${service}: to find ${percent(wanted)}: -s canary --weights ${Math.round(weight * 100)},100 -m ${Math.ceil(seconds)} (about ${rounded(hurt)} hurt requests)`,
     )
   })
 }
@@ -35,7 +37,7 @@ function percent(share: number): string {
 }
 
 function rate(perSecond: number): string {
-  return String(Number(perSecond.toPrecision(2)))
+  return numberInWords(Number(perSecond.toPrecision(2)))
 }
 
 function rounded(value: number): string {

@@ -34,9 +34,10 @@ export const replayAction = (compose: Compose) =>
       })),
     })
     const { style } = output
+    const unit = 'judged again by requests: which replica served them in which second is not kept'
     output.line(style.bold(`${named.release}: ${named.version} ${recorded.outcome}: ${recorded.reason}`))
     for (const { service, seconds, asShipped, asAsked } of services) {
-      output.line(`${service}, ${Math.round(seconds)} s of counts`)
+      output.line(`${service}, ${Math.round(seconds)} s of counts, ${unit}`)
       output.line(`  as shipped  ${inWords(asShipped)}`)
       output.line(`  as asked    ${inWords(asAsked)}`)
     }
