@@ -109,9 +109,11 @@ function startRelease(
   record: JournalRecord,
   { release, plan }: Extract<RecordBody, { kind: 'releaseStarted' }>,
 ): EnvironmentState {
-  const before = Object.fromEntries(
-    plan.members.map(({ service }) => [service, state.services[service] ?? emptyService]),
+  const adopted = plan.members.flatMap(({ service, from, isAdopted }) =>
+    isAdopted && from ? [[service, { ...(state.services[service] ?? emptyService), stable: from }] as const] : [],
   )
+  const services = { ...state.services, ...Object.fromEntries(adopted) }
+  const before = Object.fromEntries(plan.members.map(({ service }) => [service, services[service] ?? emptyService]))
   const started: ReleaseState = {
     id: release,
     plan,
@@ -132,7 +134,7 @@ function startRelease(
     verdicts: {},
     keepCut: false,
   }
-  return { ...state, releaseCount: state.releaseCount + 1, release: started, queued: null }
+  return { ...state, services, releaseCount: state.releaseCount + 1, release: started, queued: null }
 }
 
 function startStep(

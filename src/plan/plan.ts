@@ -17,6 +17,8 @@ export interface Member {
   readonly service: ServiceName
   /** What serves the traffic before the release; null on the first release of a service. */
   readonly from: Placement | null
+  /** `from` was found by the platform: the journal knows nothing of it yet. */
+  readonly isAdopted?: true
   /** Where the new version is tried first, on platforms where it then moves. */
   readonly visit?: Placement
   readonly to: Placement

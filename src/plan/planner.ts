@@ -17,6 +17,10 @@ import { visitingCanary } from './strategies/visiting-canary.ts'
 /** What is known of a service when planning: its live placement, and the slots it may use. */
 export interface CurrentRoles {
   readonly stable: Placement | null
+  /** It was found on the platform and is in no journal. */
+  readonly isAdopted?: boolean
+  /** Replicas that serve now, where somebody else decides how many there are: a new version needs as many. */
+  readonly serving?: number
 }
 
 export interface PlanRequest {
@@ -91,10 +95,20 @@ function memberOf(request: PlanRequest, service: ServiceConfig): Member {
   const { slots, visitor, switchesOnly } = layoutOf(request, service.name)
   const inPlace = from && (request.strategy === 'rolling' || request.strategy === 'rollback-in-place')
   const idle = slots.find((name) => name !== from?.slot) ?? from!.slot
-  const to: Placement = { slot: inPlace ? from.slot : idle, revision, replicas: service.replicas }
+  const { serving = 0, isAdopted = false } = request.current[service.name] ?? {}
+  const replicas = Math.max(service.replicas, serving)
+  const to: Placement = { slot: inPlace ? from.slot : idle, revision, replicas }
   const visits = from && visitor && request.strategy === 'canary' && !switchesOnly
   const affinity = service.affinity ? { affinity: true as const } : {}
-  return { service: service.name, from, ...(visits ? { visit: { ...to, slot: visitor } } : {}), to, ...affinity }
+  const adopted = from && isAdopted ? { isAdopted: true as const } : {}
+  return {
+    service: service.name,
+    from,
+    ...adopted,
+    ...(visits ? { visit: { ...to, slot: visitor } } : {}),
+    to,
+    ...affinity,
+  }
 }
 
 function strategyOf(request: PlanRequest, members: readonly Member[]): StrategyName {

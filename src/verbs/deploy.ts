@@ -1,10 +1,10 @@
 import { type ProfileName, profiles, type Settings } from '../config/config.ts'
 import type { Command } from '../engine/record.ts'
-import { rolesAfterEnding } from '../engine/state.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import type { Plan } from '../plan/plan.ts'
 import { makePlan } from '../plan/planner.ts'
 import { type Context, readState, whatThePlatformCan } from './context.ts'
+import { rolesNow } from './roles.ts'
 
 export interface DeployOptions {
   readonly version: string
@@ -33,7 +33,8 @@ export async function planDeploy(context: Context, options: DeployOptions): Prom
   }
   const revisions = await context.versions.revisions(config, options.version)
   const { state } = await readState(context)
-  const current = rolesAfterEnding(state)
+  const can = await whatThePlatformCan(context)
+  const { current, notes } = await rolesNow(context, state)
   const changed = Object.entries(revisions).filter(
     ([service, revision]) => options.again || current[service]?.stable?.revision.id !== revision.id,
   )
@@ -45,7 +46,8 @@ export async function planDeploy(context: Context, options: DeployOptions): Prom
     strategy,
     revisions: Object.fromEntries(changed),
     current,
-    ...(await whatThePlatformCan(context)),
+    ...can,
+    notes,
     settings: withOptions(environment.settings, options),
   })
 }

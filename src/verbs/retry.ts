@@ -1,7 +1,7 @@
 import type { Command } from '../engine/record.ts'
-import { rolesAfterEnding } from '../engine/state.ts'
 import { makePlan } from '../plan/planner.ts'
 import { type Context, readState, whatThePlatformCan } from './context.ts'
+import { rolesNow } from './roles.ts'
 
 /** Tries a failed step again now; when the last release failed as a whole, ships the same once more. */
 export async function retryCommand(context: Context): Promise<Command> {
@@ -15,7 +15,7 @@ export async function retryCommand(context: Context): Promise<Command> {
     version,
     strategy: strategy === 'first' ? context.environment.strategy : strategy,
     revisions: Object.fromEntries(members.map((member) => [member.service, member.to.revision])),
-    current: rolesAfterEnding(state),
+    ...(await rolesNow(context, state)),
     ...(await whatThePlatformCan(context)),
     settings: context.environment.settings,
   })

@@ -1,10 +1,11 @@
 import type { ServiceName } from '../domain/names.ts'
 import type { Revision } from '../domain/revision.ts'
 import type { Command, RollbackTarget } from '../engine/record.ts'
-import { type EnvironmentState, rolesAfterEnding } from '../engine/state.ts'
+import type { EnvironmentState } from '../engine/state.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import { makePlan } from '../plan/planner.ts'
 import { type Context, readState, whatThePlatformCan } from './context.ts'
+import { rolesNow } from './roles.ts'
 
 export interface RollbackOptions {
   readonly to: RollbackTarget
@@ -28,7 +29,9 @@ export async function rollbackCommand(context: Context, options: RollbackOptions
     )
   }
   const { state } = await readState(context)
-  const targets = options.version ? await namedRevisions(context, options.version) : revisionsBefore(state)
+  const can = await whatThePlatformCan(context)
+  const { current, notes, others } = await rolesNow(context, state)
+  const targets = options.version ? await namedRevisions(context, options.version) : revisionsBefore(state, others)
   if (Object.keys(targets).length === 0) return { verb: 'rollback', to: options.to, plan: null }
   const plan = makePlan({
     config: context.config,
@@ -36,15 +39,24 @@ export async function rollbackCommand(context: Context, options: RollbackOptions
     version: options.version ?? Object.values(targets)[0]!.version,
     strategy: options.to === 'rolling' ? 'rollback-in-place' : 'rollback',
     revisions: targets,
-    current: rolesAfterEnding(state),
-    ...(await whatThePlatformCan(context)),
+    current,
+    notes,
+    ...can,
     settings: context.environment.settings,
   })
   return { verb: 'rollback', to: options.to, plan }
 }
 
-/** What the last release replaced, service by service. */
-function revisionsBefore(state: EnvironmentState): Record<ServiceName, Revision> {
+/** What the last release replaced, service by service; without a journal what else stands on the platform. */
+function revisionsBefore(
+  state: EnvironmentState,
+  others: Readonly<Record<ServiceName, Revision>>,
+): Readonly<Record<ServiceName, Revision>> {
+  const before = replaced(state)
+  return Object.keys(before).length > 0 ? before : others
+}
+
+function replaced(state: EnvironmentState): Record<ServiceName, Revision> {
   const services = state.lastReleased?.plan.members.map((member) => member.service) ?? []
   const found = services.flatMap((service) => {
     const previous = state.services[service]?.previous

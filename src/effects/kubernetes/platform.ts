@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Platform, Traffic, TrafficCapabilities, WorkloadCapabilities } from '../ports/platform.ts'
 import type { Api } from './api.ts'
 import { clusterChecks } from './checks.ts'
+import { foundServices } from './found.ts'
 import { type ClusterService, clusterServices } from './layout.ts'
 import { clusterObserver, type Watched, watchNamespace } from './observer.ts'
 import { podCells } from './pod-metrics.ts'
@@ -92,6 +93,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
   })
   const workloads = clusterWorkloads({ api, kubernetes, services, watched })
   const shared = { api, clock, watched, services }
+  const route = async (service: ServiceName) => (await planeOf(service)).route(service)
   return {
     name: 'kubernetes',
     services,
@@ -100,6 +102,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
       await open()
     },
     trafficNotes: () => notes,
+    found: () => foundServices({ ...shared, route }),
     workloads: {
       ...workloads,
       get capabilities() {
@@ -109,7 +112,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
     traffic,
     observer: clusterObserver({
       ...shared,
-      route: async (service) => (await planeOf(service)).route(service),
+      route,
       cells: podCells(shared),
     }),
     checks: clusterChecks(shared),

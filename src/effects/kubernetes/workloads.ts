@@ -9,7 +9,7 @@ import type { Api, KubernetesObject, PatchOperation, Resource } from './api.ts'
 import { applyGuarded, guardNamespace, stampNamespace } from './guard.ts'
 import { resourceOf } from './kinds.ts'
 import type { ClusterService } from './layout.ts'
-import { CHANGE_CAUSE, deploymentSpec, FIELD_MANAGER, MIN_REPLICAS, mainContainer, revisionOf } from './marks.ts'
+import { deploymentSpec, FIELD_MANAGER, MIN_REPLICAS, mainContainer, revisionOf } from './marks.ts'
 import type { Watched } from './observer.ts'
 import { filesOf, renderFiles, type SlotManifests, scaledBy, slotManifests } from './slot-manifests.ts'
 import { slotObject } from './slot-object.ts'
@@ -205,8 +205,7 @@ function imageOf({ workload: { source } }: Revision): ImageSource {
 function runsAlready(deployment: KubernetesObject, service: ClusterService, revision: Revision): boolean {
   const { template } = deploymentSpec(deployment)
   const image = mainContainer(template.spec, service.name)?.image ?? ''
-  const isMarked = deployment.metadata.annotations?.[CHANGE_CAUSE] !== undefined
-  return isMarked && revisionOf(template.metadata?.annotations, image) === revision.id
+  return revisionOf(template.metadata?.annotations, image) === revision.id
 }
 
 function setReplicas(deployment: KubernetesObject, replicas: number): PatchOperation {

@@ -79,8 +79,29 @@ export interface CellCursor {
 }
 
 /** Everything that one environment's releases need of a platform. */
+/** A version in a slot, as it was found there. */
+export interface FoundVersion {
+  readonly slot: SlotName
+  readonly revision: Revision
+  /** Ready now. */
+  readonly replicas: number
+}
+
+export interface FoundService {
+  /** What has all the traffic and is ready; null when nothing is. */
+  readonly live: FoundVersion | null
+  /** What stands in other slots that a version can stay in, running or not. */
+  readonly others: readonly FoundVersion[]
+  /** Somebody else decides how many replicas there are. */
+  readonly isScaled: boolean
+  /** Who else has changed what is live, in words. */
+  readonly changes: readonly string[]
+}
+
 export interface Platform {
   readonly name: string
+  /** What runs, whoever put it there. Left out where nobody but moodify can change it. */
+  found?(): Promise<Readonly<Record<ServiceName, FoundService>>>
   /** Looks at what it has to know to say what it can; before a plan is made. Left out where nothing is to be seen. */
   open?(): Promise<void>
   /** Ends connections that would keep the process alive. */
