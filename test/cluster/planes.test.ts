@@ -1,13 +1,15 @@
 // Real data planes on a real cluster: weights are written, proxies follow, and users who count everything lose nothing.
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Shares } from '../../src/domain/names.ts'
 import { systemClock } from '../../src/effects/clock/system.ts'
+import { connect } from '../../src/effects/kubernetes/client.ts'
 import { choosePlane } from '../../src/effects/kubernetes/traffic/choose.ts'
 import type { FrontAddress, PlaneName, TrafficPlane } from '../../src/effects/kubernetes/traffic/plane.ts'
 import { until } from '../support/until.ts'
 import { onCluster } from './support/namespace.ts'
 import { GATEWAY_API_PORT, ISTIO_PORT, ISTIOD_URL, isInsideCluster, killIstiod, planesUp } from './support/planes.ts'
-import { httpRouteOf, openShop, type Shop, virtualServiceOf } from './support/shop.ts'
+import { httpRouteOf, ingressesOf, openShop, type Shop, virtualServiceOf } from './support/shop.ts'
+import { lackOfTraefik, startTraefik, TRAEFIK_GATEWAY_PORT, TRAEFIK_INGRESS_PORT } from './support/traefik.ts'
 import { startUsers, type Users, type Versions } from './support/users.ts'
 
 const NOT_INSIDE = 'this is not inside the network of the cluster: start it with enter'
@@ -16,6 +18,10 @@ interface Subject {
   readonly by: PlaneName
   readonly front: FrontAddress
   readonly apply: (shop: Shop) => Promise<void>
+  /** Why there is no Traefik here, or null when there is; left out by what needs none. */
+  readonly lack?: string | null
+  /** How it is known to be followed, where it is not by marked answers. */
+  readonly waitedMs?: number
 }
 
 const front = (port: number): FrontAddress => ({ host: '127.0.0.1', port })
@@ -32,12 +38,38 @@ const subjects: Readonly<Record<string, Subject>> = {
     front: front(GATEWAY_API_PORT),
     apply: (shop) => shop.apply('httproutes', httpRouteOf(shop, gatewayApi)),
   },
+  'HTTPRoute, Traefik': {
+    by: 'httproute',
+    front: front(TRAEFIK_GATEWAY_PORT),
+    lack: lackOfTraefik,
+    async apply(shop) {
+      const listeners = [{ name: 'http', port: TRAEFIK_GATEWAY_PORT, protocol: 'HTTP' }]
+      await shop.apply('gateways', {
+        apiVersion: 'gateway.networking.k8s.io/v1',
+        kind: 'Gateway',
+        metadata: { name: 'traefik' },
+        spec: { gatewayClassName: 'traefik', listeners },
+      })
+      await shop.apply('httproutes', httpRouteOf(shop, { name: 'traefik' }))
+    },
+  },
+  'NGINX annotations, Traefik': {
+    by: 'nginx',
+    front: front(TRAEFIK_INGRESS_PORT),
+    lack: lackOfTraefik,
+    // It takes one change at once and the next up to 2 s later.
+    waitedMs: 4000,
+    async apply(shop) {
+      for (const ingress of ingressesOf(shop)) await shop.apply('ingresses', ingress)
+    },
+  },
 }
 
-async function planeOf(shop: Shop, { by, front }: Pick<Subject, 'by' | 'front'>): Promise<TrafficPlane> {
+async function planeOf(shop: Shop, { by, front, waitedMs }: Subject): Promise<TrafficPlane> {
   const services = [{ ...shop.service, fronts: [front] }]
+  const propagation = waitedMs === undefined ? {} : { propagationMs: waitedMs }
   const options = { api: shop.api, clock: systemClock, services, by, mix: false, istiodUrl: ISTIOD_URL }
-  return (await choosePlane(options)).plane
+  return (await choosePlane({ ...options, ...propagation })).plane
 }
 
 /** Follows within the deadline of the tests; what it says meanwhile is in the error. */
@@ -48,7 +80,7 @@ async function follows(plane: TrafficPlane, generation: number): Promise<void> {
   )
 }
 
-async function serving(shop: Shop, { front }: Pick<Subject, 'front'>): Promise<void> {
+async function serving(shop: Shop, { front }: Subject): Promise<void> {
   await until('the gateway serves the shop', async () => {
     await using users = startUsers({ port: front.port, hostHeader: shop.host, connections: 2 })
     await users.next(20)
@@ -80,6 +112,21 @@ onCluster(() => {
   }, 900_000)
 
   describe.each(Object.entries(subjects))('traffic by %s', (_, subject) => {
+    const proof = subject.waitedMs === undefined ? 'marked' : 'waited'
+
+    beforeAll(async () => {
+      if (!isInside || subject.lack !== null) return
+      const client = connect()
+      const traefik = await startTraefik(client)
+      return async () => {
+        await traefik[Symbol.asyncDispose]()
+        client.close()
+      }
+    })
+    beforeEach(({ skip }) => {
+      skip(Boolean(subject.lack), subject.lack ?? '')
+    })
+
     test('every share is followed and nobody loses a request: canary, back, canary to the end, the idle colour', async ({
       skip,
     }) => {
@@ -88,7 +135,7 @@ onCluster(() => {
       await subject.apply(shop)
       await serving(shop, subject)
       const plane = await planeOf(shop, subject)
-      expect(plane.capabilities).toMatchObject({ proof: 'marked', split: 'request', headerPin: 'x-moodify-slot' })
+      expect(plane.capabilities).toMatchObject({ proof, split: 'request', headerPin: 'x-moodify-slot' })
       await using users = startUsers({ port: subject.front.port, hostHeader: shop.host })
       const way: readonly Shares[] = [
         { blue: 100 },
