@@ -48,7 +48,7 @@ export function clusterHost(options: ClusterHostOptions): Host {
     },
     ensureRunner: (_, { replace } = { replace: false }) => runner.ensure({ replace }),
     async facts() {
-      const answer = await api.request('/version', { timeoutMs: 3000 }).catch(() => null)
+      const answer = await api.request('/version', { timeoutMs: 10_000 }).catch(() => null)
       if (answer?.status !== 200) return null
       if (runner.isRunning()) return { url: await address(), runnerPid: process.pid }
       const last = await options.heartbeat.last().catch(() => null)
