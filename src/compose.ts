@@ -11,7 +11,9 @@ import type { Actor } from './domain/names.ts'
 import { systemClock } from './effects/clock/system.ts'
 import { shellHooks } from './effects/hooks/shell.ts'
 import { connect } from './effects/kubernetes/client.ts'
+import { heartbeat } from './effects/kubernetes/heartbeat.ts'
 import { clusterHost } from './effects/kubernetes/host.ts'
+import { configMapStore } from './effects/kubernetes/journal-store.ts'
 import { clusterPlatform } from './effects/kubernetes/platform.ts'
 import { digestInRegistry } from './effects/kubernetes/registry.ts'
 import { clusterVersions } from './effects/kubernetes/versions.ts'
@@ -23,6 +25,7 @@ import { localPlatform } from './effects/local/platform.ts'
 import { webhookNotifier } from './effects/notify/webhook.ts'
 import type { Versions } from './effects/ports/host.ts'
 import { OperatingError } from './errors/catalogue.ts'
+import { openObjectJournal } from './journal/object-journal.ts'
 import { openSqliteJournal } from './journal/sqlite.ts'
 import { openSpareReport } from './runner/emergency.ts'
 import { inProcessRunner } from './runner/in-process.ts'
@@ -75,14 +78,32 @@ function clusterContext(
   const platform = clusterPlatform({ api, clock, config, kubernetes })
   const { services, watched } = platform
   const registry = process.env['IMAGE_REGISTRY']
+  const place = { api, clock, namespace: kubernetes.namespace, environment: name }
+  const lease = heartbeat(place)
   const runner = inProcessRunner({
-    run: (signal) => runContext(context, dirname(paths.journal(name)), signal),
-    livesElsewhere: async () => false,
+    async run(signal) {
+      const ended = new AbortController()
+      const beating = lease.beat(runnerName(), ended.signal)
+      try {
+        return await runContext(context, dirname(paths.journal(name)), signal)
+      } finally {
+        ended.abort()
+        await beating
+      }
+    },
+    livesElsewhere: lease.livesElsewhere,
   })
   const context: Context = {
     config,
     environment,
-    journal: openSqliteJournal(paths.journal(name), name, { wall: clock.wall, ...config.journal }),
+    journal: openObjectJournal({
+      store: configMapStore({ ...place, follow: true }),
+      environment: name,
+      wall: clock.wall,
+      nowMs: clock.monotonicMs,
+      sleep: (ms) => clock.sleep(ms),
+      ...config.journal,
+    }),
     platform,
     host: clusterHost({
       api,
@@ -91,6 +112,7 @@ function clusterContext(
       services,
       watched,
       runner,
+      heartbeat: lease,
       async traffic() {
         await platform.open()
         return platform.trafficNotes()
@@ -119,7 +141,7 @@ function runContext(context: Context, folder: string, signal: AbortSignal): Prom
     hooks: shellHooks({ directory: config.root }),
     notifierFor: (webhook) => webhookNotifier({ url: webhook, clock }),
     judge: judgeByMode,
-    name: `pid ${process.pid} on ${hostname()}`,
+    name: runnerName(),
     version: VERSION,
     idleMs: RUNNER_IDLE_MS,
     meter: fileMeter(join(folder, RUNNER_METRICS_FILE), () => clock.monotonicMs()),
@@ -138,6 +160,11 @@ function localVersions(paths: StatePaths): Versions {
       )
     },
   }
+}
+
+/** Who it is, for the journal and for whoever looks for a runner. */
+function runnerName(): string {
+  return `pid ${process.pid} on ${hostname()}`
 }
 
 function whoIsIt(): Actor {

@@ -9,7 +9,7 @@ interface Contents {
   readonly commands: readonly PostedCommand[]
 }
 
-interface Inbox extends Pick<Journal, 'post' | 'commands'> {
+interface Inbox extends Pick<Journal, 'post' | 'withdraw' | 'commands'> {
   /** Those up to an id have been taken. */
   forget(upTo: number): Promise<void>
 }
@@ -18,6 +18,13 @@ export function openInbox(
   options: Waiting & { readonly store: ObjectStore; readonly name: string; readonly wall: () => string },
 ): Inbox {
   const { store, name, wall } = options
+  let known: { readonly version: string; readonly contents: Contents } | null = null
+
+  function contentsOf(object: StoredObject | null): Contents {
+    if (!object) return { lastId: 0, commands: [] }
+    if (known?.version !== object.version) known = { version: object.version, contents: contentsIn(object) }
+    return known.contents
+  }
 
   async function change(next: (contents: Contents) => Contents): Promise<Contents> {
     let contents: Contents = { lastId: 0, commands: [] }
@@ -42,6 +49,9 @@ export function openInbox(
       })
       return lastId
     },
+    async withdraw(id) {
+      await change((contents) => ({ ...contents, commands: contents.commands.filter((posted) => posted.id !== id) }))
+    },
     async commands(after) {
       return contentsOf(await store.get(name)).commands.filter(({ id }) => id > after)
     },
@@ -51,6 +61,6 @@ export function openInbox(
   }
 }
 
-function contentsOf(object: StoredObject | null): Contents {
-  return (object && (unpack(object.data['commands']) as Contents | null)) ?? { lastId: 0, commands: [] }
+function contentsIn({ data }: StoredObject): Contents {
+  return (unpack(data['commands']) as Contents | null) ?? { lastId: 0, commands: [] }
 }

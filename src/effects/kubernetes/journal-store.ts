@@ -49,6 +49,7 @@ export function configMapStore({ api, clock, namespace, environment, follow }: C
   /** What was written here: a list that was asked for before may bring what was before. */
   const written = new Map<string, KubernetesObject>()
   let followed: ObjectCache<'journal'> | null = null
+  let isClosed = false
 
   const manifest = ({ name, part, data }: New, resourceVersion?: string): KubernetesObject => {
     const labels = { 'app.kubernetes.io/managed-by': 'moodify', [JOURNAL_LABEL]: environment, [PART_LABEL]: part }
@@ -72,7 +73,7 @@ export function configMapStore({ api, clock, namespace, environment, follow }: C
       const known = fresh ? null : seen(name)
       if (known) return storedOf(known)
       const object = await asked(() => api.get(resource, name))
-      if (object && follow && isFollowed(object)) {
+      if (object && follow && !isClosed && isFollowed(object)) {
         if (lookedAt.has(name))
           followed ??= watchedObjects(api, clock, { journal: { resource, options: { labelSelector } } })
         followed?.put('journal', object)
@@ -104,7 +105,10 @@ export function configMapStore({ api, clock, namespace, environment, follow }: C
       if (status !== 200) throw refusal(status, said.message ?? body)
       return (said.items ?? []).map(({ metadata }) => metadata.name)
     },
-    close: () => followed?.close(),
+    close() {
+      isClosed = true
+      followed?.close()
+    },
   }
 
   async function asked<T>(call: () => Promise<T>): Promise<T>
