@@ -16,6 +16,8 @@ const running = {
   patience: z.number().positive().optional(),
   /** A regular expression, in lines. */
   says: z.string().optional(),
+  /** Exit code that is right here; 0 where it is left out. */
+  exit: z.number().optional(),
   /** Why requests may be lost. */
   outage: z.string().optional(),
 }
@@ -25,7 +27,13 @@ const entry = z.preprocess(
   z.discriminatedUnion('class', [
     z.strictObject({ class: z.literal('as printed'), ...running }),
     z.strictObject({ class: z.literal('as printed, with warning'), warning: z.string(), ...running }),
-    z.strictObject({ class: z.literal('corrected'), why: z.string(), now: z.string(), ...running }),
+    z.strictObject({
+      class: z.literal('corrected'),
+      why: z.string(),
+      now: z.string(),
+      warning: z.string().optional(),
+      ...running,
+    }),
     z.strictObject({ class: z.literal('not run here'), why: z.string(), standIn: z.string().optional() }),
     z.strictObject({ class: z.literal('not built yet'), part: z.string() }),
   ]),
