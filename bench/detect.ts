@@ -124,7 +124,7 @@ async function main(): Promise<boolean> {
     for (let run = 1; run <= runsOf(version); run++) {
       const name = `${version.name}-${run}`
       writeVersion(platform, name, version)
-      releases.push(await ship(platform, shell, url, { name, strategy: version.strategy }))
+      releases.push(await ship(shell, url, { name, strategy: version.strategy }))
     }
     if (releases.length === 0) continue
     const isRight = releases.every((release) => isRightVerdict(release, version))
@@ -143,7 +143,6 @@ function runsOf({ name, goal }: Version): number {
 
 /** Traffic goes on until the release has ended, so the last answer of a version that was taken back is seen. */
 async function ship(
-  platform: Embedded,
   shell: Shell,
   url: string,
   { name, strategy }: { readonly name: string; readonly strategy: Version['strategy'] },
@@ -161,7 +160,7 @@ async function ship(
     // What a stable version fails and how slow it is has to be known before.
     await sleep(3000, undefined, { signal: stopped.signal })
     const { code } = await shell.ask('deploy', '-v', name, '-s', strategy, '--yes')
-    await platform.settled()
+    await settled(shell)
     const report = await client.stop()
     const { errors = 0, slow = 0 } = report.versions[name] ?? {}
     const { firstAnswerAt, lastAnswerAt } = watch.stop()
@@ -170,6 +169,12 @@ async function ship(
   } finally {
     watch.stop()
     await client.stop()
+  }
+}
+
+async function settled(shell: Shell): Promise<void> {
+  while ((await shell.json<{ phase: string }>('status')).phase !== 'settled') {
+    await sleep(500, undefined, { signal: stopped.signal })
   }
 }
 
