@@ -41,7 +41,7 @@ function collector(reader: CellsReader) {
 
 async function sharing(shop: Shop) {
   await shop.apply('virtualservices', virtualServiceOf(shop))
-  const services = [{ ...shop.service, fronts: [{ host: '127.0.0.1', port: ISTIO_PORT }] }]
+  const services = [{ ...shop.service, fronts: [{ host: '127.0.0.1', port: ISTIO_PORT }] }] as const
   const { plane } = await choosePlane({ api: shop.api, clock: systemClock, services, by: 'virtualservice', mix: false })
   await plane.setShares({ service: 'backend', shares: { blue: 70, canary: 30 }, generation: 1 }, 1)
   await until('it is followed', async () => (await plane.route('backend')).generation === 1)

@@ -66,7 +66,7 @@ const subjects: Readonly<Record<string, Subject>> = {
 }
 
 async function planeOf(shop: Shop, { by, front, waitedMs }: Subject): Promise<TrafficPlane> {
-  const services = [{ ...shop.service, fronts: [front] }]
+  const services = [{ ...shop.service, fronts: [front] }] as const
   const propagation = waitedMs === undefined ? {} : { propagationMs: waitedMs }
   const options = { api: shop.api, clock: systemClock, services, by, mix: false, istiodUrl: ISTIOD_URL }
   return (await choosePlane({ ...options, ...propagation })).plane

@@ -68,7 +68,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
       ),
     )
     planes = new Map(services.map(({ name }, index) => [name, chosen[index]!.plane]))
-    notes = chosen.flatMap((one) => one.notes)
+    notes = chosen.map(({ note }) => note)
     return planes
   }
 

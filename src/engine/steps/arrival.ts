@@ -101,9 +101,10 @@ function shiftArrival(
   if (route && route.generation >= generation && sameShares(route.shares, step.shares)) {
     return { kind: 'arrived', reason: `the data plane follows (generation ${route.generation})` }
   }
+  const why = route?.behind?.generation === generation ? `: ${route.behind.reason}` : ''
   return blockedOn(
     waitFor({
-      blocker: `the data plane does not follow generation ${generation} of ${step.service} yet`,
+      blocker: `the data plane does not follow generation ${generation} of ${step.service} yet${why}`,
       deadlineMs: step.withinMs,
       atDeadline: release.direction === 'forward' ? 'the release goes back' : 'it is said again',
       next: 'moodify doctor, or moodify abort',

@@ -179,9 +179,10 @@ function sharesEffect(
   snapshot: Snapshot,
 ): Effect {
   const decided = (state.services[service] ?? emptyService).generation
-  const followed = snapshot.services[service]?.route.generation ?? 0
-  const isRepeat = release.current?.id === id && decided >= followed
-  return { kind: 'setShares', service, shares, generation: isRepeat ? decided : Math.max(decided, followed) + 1 }
+  const route = snapshot.services[service]?.route
+  const written = Math.max(route?.generation ?? 0, route?.behind?.generation ?? 0)
+  const isRepeat = release.current?.id === id && decided >= written
+  return { kind: 'setShares', service, shares, generation: isRepeat ? decided : Math.max(decided, written) + 1 }
 }
 
 function contextOf(release: ReleaseState): Record<string, string> {

@@ -17,7 +17,7 @@ describe('which plane a service goes by', () => {
     expect(switching.plane.capabilities).toMatchObject({ split: 'switch', proof: 'reported' })
     const mixing = await choosePlane({ ...options, by: 'auto', mix: true })
     expect(mixing.plane.capabilities.split).toBe('replica')
-    expect(mixing.notes).toEqual(['backend: no route shares its traffic, so by replicas of backend-service'])
+    expect(mixing.note).toBe('backend: no route shares its traffic, so by replicas of backend-service')
   })
 
   test('an accepted HTTPRoute before a VirtualService before NGINX, and the others are said', async () => {
@@ -34,11 +34,11 @@ describe('which plane a service goes by', () => {
     api.put('httproutes', httpRouteObject())
     expect((await choose()).plane.name).toBe('virtualservice')
     api.put('httproutes', accepted())
-    const { plane, notes } = await choose()
+    const { plane, note } = await choose()
     expect(plane).toMatchObject({ name: 'httproute', capabilities: { proof: 'reported' } })
-    expect(notes).toEqual([
+    expect(note).toBe(
       'backend: by HTTPRoute backend-route, followed when its status is right and the settle time has passed (no front can be asked from here); VirtualService backend-vs and Ingress backend-ingress-canary found too, and left as they are',
-    ])
+    )
   })
 
   test('what is configured is used, and missed when it is not there', async () => {
@@ -50,19 +50,6 @@ describe('which plane a service goes by', () => {
     options.api.put('httproutes', accepted())
     expect((await choosePlane({ ...options, by: 'virtualservice', mix: false })).plane.name).toBe('virtualservice')
     expect((await choosePlane({ ...options, by: 'selector', mix: false })).plane.name).toBe('selector')
-  })
-
-  test('services of one environment may go by different planes', async () => {
-    const options = shop()
-    options.api.put('virtualservices', virtualServiceObject())
-    const frontend = { ...colours, name: 'frontend', publicService: 'backend-service', objects: {} }
-    const services = [colours, frontend]
-    const { plane, notes } = await choosePlane({ ...options, services, by: 'auto', mix: false })
-    expect(plane.capabilities.split).toBe('request')
-    expect(notes[1]).toContain('frontend: no route shares its traffic')
-    await plane.setShares({ service: 'frontend', shares: { green: 100 }, generation: 1 }, 8)
-    await plane.setShares({ service: 'backend', shares: { green: 90, canary: 10 }, generation: 5 }, 8)
-    expect(options.api.patches.map(({ name }) => name)).toEqual(['backend-service', 'backend-vs'])
   })
 })
 

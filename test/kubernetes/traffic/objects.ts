@@ -56,8 +56,14 @@ export function testClock(): TestClock {
   }
 }
 
+interface Shop extends PlaneOptions {
+  readonly api: MemoryApi
+  readonly clock: TestClock
+  readonly services: readonly [RoutedService]
+}
+
 /** Blue runs three pods and carries the traffic, green and canary run pods too. */
-export function shop(routed: RoutedService = colours): PlaneOptions & { api: MemoryApi; clock: TestClock } {
+export function shop(routed: RoutedService = colours): Shop {
   const api = memoryApi()
   const clock = testClock()
   api.put('services', service('backend-service', { app: 'backend', environment: 'blue' }))

@@ -58,7 +58,7 @@ describe('traffic by a Service selector', () => {
     expect(lagging).toMatchObject({ generation: 0, shares: { blue: 100 } })
     expect(lagging.behind).toEqual({
       generation: 1,
-      reason: 'the EndpointSlices of backend-service still hold blue-1, blue-2, blue-3',
+      reason: 'the EndpointSlices of backend-service still hold pods of blue',
     })
     expect(lagging.slots['green']!.outOfRotationMs).toBe(null)
 

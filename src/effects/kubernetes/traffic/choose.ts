@@ -1,5 +1,4 @@
 // Which plane a service's traffic goes by: what is configured, or what the cluster and the service have.
-import type { ServiceName } from '../../../domain/names.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import type { TrafficCapabilities } from '../../ports/platform.ts'
 import { type Api, ApiError, type KubernetesObject } from '../api.ts'
@@ -19,6 +18,7 @@ import { virtualService } from './virtual-service.ts'
 const routeKinds: readonly RouteKind[] = [httpRoute, virtualService, nginxIngress]
 
 export interface ChooseOptions extends PlaneOptions {
+  readonly services: readonly [RoutedService]
   readonly by: PlaneName | 'auto'
   /** Where no route can share, pods behind one Service may: a canary is wanted. */
   readonly mix: boolean
@@ -28,41 +28,28 @@ export interface ChooseOptions extends PlaneOptions {
 
 export interface ChosenPlane {
   readonly plane: TrafficPlane
-  /** What was found and why it was chosen, one line per service, for people. */
-  readonly notes: readonly string[]
+  /** What was found and why it was chosen, for people. */
+  readonly note: string
 }
 
 /** @throws OperatingError PLATFORM_FAILED when what is configured is not there, CLUSTER_UNREACHABLE, CLUSTER_REFUSED */
 export async function choosePlane(options: ChooseOptions): Promise<ChosenPlane> {
-  const chosen = await Promise.all(options.services.map((service) => chooseFor(options, service)))
-  const planes = new Map(chosen.map(({ plane }, index) => [options.services[index]!.name, plane]))
-  return { plane: planes.size === 1 ? chosen[0]!.plane : together(planes), notes: chosen.map(({ note }) => note) }
-}
-
-async function chooseFor(
-  options: ChooseOptions,
-  service: RoutedService,
-): Promise<{ plane: TrafficPlane; note: string }> {
-  const own = { ...options, services: [service] }
-  if (options.by === 'selector' || options.by === 'replicas') {
-    return { plane: selectorPlane(own, { mix: options.by === 'replicas' }), note: `${service.name}: by ${options.by}` }
+  const { api, by, mix } = options
+  const [service] = options.services
+  const bySelector = (isMixed: boolean, why: string): ChosenPlane => {
+    const plane = selectorPlane(options, { mix: isMixed })
+    return { plane, note: `${service.name}: ${why}by ${plane.name} of ${service.publicService}` }
   }
-  const wanted = routeKinds.filter(({ name }) => options.by === 'auto' || options.by === name)
-  const found = (await Promise.all(wanted.map((kind) => findRoute(options.api, kind, service)))).filter(
-    (one) => one !== null,
-  )
+  if (by === 'selector' || by === 'replicas') return bySelector(by === 'replicas', '')
+  const wanted = routeKinds.filter(({ name }) => by === 'auto' || by === name)
+  const found = (await Promise.all(wanted.map((kind) => findRoute(api, kind, service)))).filter((one) => one !== null)
   // A route that no gateway has accepted carries nothing; it is only used where there is no other.
   const isIdle = ({ kind, route }: FoundRoute) => kind.reported(route)?.startsWith(NOT_ACCEPTED) ?? false
   const [first, ...rest] = found.toSorted((a, b) => Number(isIdle(a)) - Number(isIdle(b)))
-  if (first) return routedFor(own, service, first, rest)
+  if (first) return routedFor(options, service, first, rest)
   // A service without a canary needs no route that shares, whatever the others of its environment have.
-  const needsRoute = options.by !== 'auto' && service.slots['canary'] !== undefined
-  if (needsRoute) throw missing(service, wanted[0]!)
-  const plane = selectorPlane(own, { mix: options.mix })
-  return {
-    plane,
-    note: `${service.name}: no route shares its traffic, so by ${plane.name} of ${service.publicService}`,
-  }
+  if (by !== 'auto' && service.slots['canary']) throw missing(service, wanted[0]!)
+  return bySelector(mix, 'no route shares its traffic, so ')
 }
 
 interface FoundRoute {
@@ -88,7 +75,7 @@ async function routedFor(
   service: RoutedService,
   { kind, route }: FoundRoute,
   others: readonly FoundRoute[],
-): Promise<{ plane: TrafficPlane; note: string }> {
+): Promise<ChosenPlane> {
   const fronts = await findFronts(options.api, kind, service, route)
   const proof = await proofLevel(kind, service, fronts)
   const plane = routedPlane(kind, {
@@ -149,28 +136,4 @@ function missing(service: RoutedService, kind: RouteKind): OperatingError {
     `${service.name} is to be shared out by ${kind.name}, but ${target?.resource.plural}/${target?.name} in ${service.namespace} is not there or has no rule with two Services of it.`,
     'Apply kubernetes/canary/, or set traffic in moodify.yaml to auto',
   )
-}
-
-/** Services that go by different planes. What is said of the whole is what the most able one can. */
-function together(planes: ReadonlyMap<ServiceName, TrafficPlane>): TrafficPlane {
-  const all = [...planes.values()]
-  const able = all.toSorted((a, b) => ability(b) - ability(a))[0]!
-  const planeOf = (service: ServiceName) => {
-    const plane = planes.get(service)
-    if (plane) return plane
-    throw new OperatingError('PLATFORM_FAILED', `${service} has no traffic objects in this environment.`)
-  }
-  return {
-    name: able.name,
-    capabilities: able.capabilities,
-    setShares: (change, epoch) => planeOf(change.service).setShares(change, epoch),
-    route: (service) => planeOf(service).route(service),
-    async takeEpoch(epoch) {
-      for (const plane of all) await plane.takeEpoch(epoch)
-    },
-  }
-}
-
-function ability({ capabilities }: TrafficPlane): number {
-  return ['switch', 'replica', 'connection', 'request'].indexOf(capabilities.split)
 }

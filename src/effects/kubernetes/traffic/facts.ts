@@ -46,15 +46,11 @@ export function selectorLag(
   }
   const pods = podsOfSlots(service, selected, endpoints)
   const actual = endpoints[publicService] ?? new Set()
-  const isSelected = (slot: SlotName) => selected.includes(slot)
-  const unselected = Object.keys(slots).filter((slot) => !isSelected(slot))
-  const foreign = unselected.flatMap((slot) => [...(pods[slot] ?? [])]).filter((pod) => actual.has(pod))
-  if (foreign.length > 0) return `the EndpointSlices of ${publicService} still hold ${foreign.toSorted().join(', ')}`
-  const wanted = selected.flatMap((slot) => [...(pods[slot] ?? [])])
-  const isLacking = wanted.length > 0 && !wanted.some((pod) => actual.has(pod))
-  return isLacking
-    ? `the EndpointSlices of ${publicService} do not hold any of ${wanted.toSorted().join(', ')} yet`
-    : null
+  const reaches = (slot: SlotName) => [...(pods[slot] ?? [])].some((pod) => actual.has(pod))
+  const foreign = Object.keys(slots).filter((slot) => !selected.includes(slot) && reaches(slot))
+  if (foreign.length > 0) return `the EndpointSlices of ${publicService} still hold pods of ${foreign.join(' and ')}`
+  const isLacking = selected.some((slot) => (pods[slot]?.size ?? 0) > 0) && !selected.some(reaches)
+  return isLacking ? `the EndpointSlices of ${publicService} hold no pod of ${selected.join(' or ')} yet` : null
 }
 
 export async function routeFacts(

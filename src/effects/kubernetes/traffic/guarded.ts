@@ -19,11 +19,6 @@ export interface Target {
   readonly name: string
 }
 
-/** A whole change of one object, as data: what is tested first, then what is written. */
-export interface RouteWrite extends Target {
-  readonly operations: readonly PatchOperation[]
-}
-
 /**
  * @param plan  the operations for the object as it is now; none when it already is as wanted
  * @returns     the object as it is afterwards
