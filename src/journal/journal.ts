@@ -43,6 +43,8 @@ export interface Journal {
   read(after?: number): Promise<readonly JournalRecord[]>
   /** Leaves a command for the runner; returns its id, counting up. */
   post(command: Command, actor: Actor): Promise<number>
+  /** Takes a command back that no runner has taken; one that was taken stays taken. */
+  withdraw(id: number): Promise<void>
   /** Commands with an id above `after`, in order. */
   commands(after: number): Promise<readonly PostedCommand[]>
   /** The judge's state and monitor time per step, so that a restart does not start from nothing. */

@@ -86,6 +86,9 @@ export function memoryJournal(
       commands.push(structuredClone({ id: posted, at: wall(), actor, command }))
       return posted
     },
+    async withdraw(id) {
+      commands = commands.filter((posted) => posted.id !== id)
+    },
     async commands(after) {
       return commands.filter(({ id }) => id > after)
     },

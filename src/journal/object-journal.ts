@@ -260,6 +260,7 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
       await inbox.forget(state.lastCommandId)
     },
     post: inbox.post,
+    withdraw: inbox.withdraw,
     commands: inbox.commands,
     saveCheckpoint: notes.saveCheckpoint,
     checkpoint: notes.checkpoint,

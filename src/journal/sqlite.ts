@@ -40,6 +40,7 @@ const statements = {
   pruneSeals: 'delete from seals where seq < ?',
   pruneCommands: 'delete from commands where id <= ?',
   post: 'insert into commands (at, actor, command) values (?, ?, ?)',
+  withdraw: 'delete from commands where id = ?',
   commands: 'select * from commands where id > ? order by id',
   saveCheckpoint: 'insert into checkpoints values (?, ?) on conflict (key) do update set value = excluded.value',
   checkpoint: 'select value from checkpoints where key = ?',
@@ -79,7 +80,8 @@ export function openSqliteJournal(
         db.exec('commit')
         return result
       } catch (error) {
-        db.exec('rollback')
+        // A full disk has ended it already.
+        if (db.isTransaction) db.exec('rollback')
         throw error
       }
     })
@@ -211,6 +213,9 @@ export function openSqliteJournal(
     },
     async post(command, actor) {
       return write('post', wall(), JSON.stringify(actor), JSON.stringify(command))
+    },
+    async withdraw(id) {
+      write('withdraw', id)
     },
     async commands(after) {
       return guard(file, () => (statement('commands').all(after) as Row[]).map((row) => commandOf(file, row)))

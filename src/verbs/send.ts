@@ -26,13 +26,13 @@ export async function preview(context: Context, command: Command): Promise<strin
 }
 
 /**
- * Sends a command and waits until the runner has taken it.
+ * Sends a command and waits until the runner has taken it; one that is not taken in time is withdrawn.
  *
  * @throws OperatingError REFUSED, PLATFORM_DOWN, or PLATFORM_FAILED when no runner takes it in time
  */
 export async function send(context: Context, command: Command): Promise<Sent> {
   await preview(context, command)
-  const { journal, host, clock, environment } = context
+  const { journal, host, environment } = context
   if (!(await host.facts(environment.name))) {
     throw new OperatingError(
       'PLATFORM_DOWN',
@@ -43,6 +43,24 @@ export async function send(context: Context, command: Command): Promise<Sent> {
   if (command.verb === 'deploy') await host.applyConfig()
   const { state } = await readState(context)
   const commandId = await journal.post(command, context.actor)
+  let record: JournalRecord | null = null
+  try {
+    record = await untilTaken(context, commandId, state.seq)
+  } finally {
+    // What nobody waits for any more must not be carried out hours later.
+    if (!record) await journal.withdraw(commandId).catch(() => {})
+  }
+  record ??= await findAnswer(context, commandId, state.seq)
+  if (record) return answered(record, commandId)
+  throw new OperatingError(
+    'PLATFORM_FAILED',
+    `no runner took the command in ${ANSWER_MS / 1000} s; it was withdrawn and nothing was done`,
+    'moodify doctor',
+  )
+}
+
+async function untilTaken(context: Context, commandId: number, afterSeq: number): Promise<JournalRecord | null> {
+  const { host, clock, environment } = context
   const startedMs = clock.monotonicMs()
   let ensuredMs = Number.NEGATIVE_INFINITY
   let replaced = false
@@ -53,20 +71,20 @@ export async function send(context: Context, command: Command): Promise<Sent> {
       replaced ||= replace
       ensuredMs = clock.monotonicMs()
     }
-    const record = (await journal.read(state.seq)).find(
-      ({ body }) => body.kind === 'commanded' && body.commandId === commandId,
-    )
-    if (record?.body.kind === 'commanded') return answered(record, commandId, record.body.accepted)
+    const record = await findAnswer(context, commandId, afterSeq)
+    if (record) return record
     await clock.sleep(LOOK_MS)
   }
-  throw new OperatingError(
-    'PLATFORM_FAILED',
-    `no runner took the command in ${ANSWER_MS / 1000} s; it stays in the inbox and is taken when one starts`,
-    'moodify doctor',
-  )
+  return null
 }
 
-function answered(record: JournalRecord, commandId: number, accepted: boolean): Sent {
-  if (!accepted) throw new OperatingError('REFUSED', record.reason, 'moodify status')
+async function findAnswer({ journal }: Context, commandId: number, afterSeq: number): Promise<JournalRecord | null> {
+  const records = await journal.read(afterSeq)
+  return records.find(({ body }) => body.kind === 'commanded' && body.commandId === commandId) ?? null
+}
+
+function answered(record: JournalRecord, commandId: number): Sent {
+  const isRefused = record.body.kind === 'commanded' && !record.body.accepted
+  if (isRefused) throw new OperatingError('REFUSED', record.reason, 'moodify status')
   return { commandId, answer: record.reason, record }
 }

@@ -166,6 +166,17 @@ export function describeJournal(name: string, makeSubject: MakeSubject<JournalSu
       expect(await journal.commands(second)).toEqual([])
     })
 
+    test('a command that nobody has taken can be withdrawn, and its number is not given again', async () => {
+      await using subject = await makeSubject()
+      const { journal } = subject
+      const kept = await journal.post({ verb: 'pause' }, ana)
+      const withdrawn = await journal.post({ verb: 'abort' }, ana)
+      await journal.withdraw(withdrawn)
+      await journal.withdraw(withdrawn)
+      expect((await journal.commands(0)).map(({ id }) => id)).toEqual([kept])
+      expect(await journal.post({ verb: 'promote' }, ana)).toBeGreaterThan(withdrawn)
+    })
+
     test('commands are taken while somebody else writes records', async () => {
       await using subject = await makeSubject()
       const { epoch, seq } = await written(subject.journal)

@@ -122,6 +122,7 @@ export function operatorJournal(simulation: Simulation): Journal {
       simulation.note(() => `${actor.name} types: ${inWords(command)}`)
       return store.commands.length
     },
+    withdraw: never,
     commands: async (after) => store.commands.slice(after),
     saveCheckpoint: never,
     checkpoint: async () => null,
