@@ -22,10 +22,14 @@ notify: { webhook: "https://example.org/hook" }
 `
 
 /** Ships v2 over v1, which is stable in blue. */
-function release(text: string, strategy: PlanWish['strategy']): Plan {
+function release(
+  text: string,
+  strategy: PlanWish['strategy'],
+  { layouts, slot = 'blue' }: Pick<PlanWish, 'layouts'> & { slot?: string } = {},
+): Plan {
   const config = configOf(text)
-  const stable = config.services.map(({ name }) => [name, placementOf(config, name, 'v1', 'blue')] as const)
-  return planOf(config, { strategy, version: 'v2', stable: Object.fromEntries(stable) })
+  const stable = config.services.map(({ name }) => [name, placementOf(config, name, 'v1', slot)] as const)
+  return planOf(config, { strategy, version: 'v2', stable: Object.fromEntries(stable), layouts })
 }
 
 const steps = (plan: Pick<Plan, 'steps'>) => wordsOf(plan).join('\n')
@@ -319,6 +323,144 @@ describe('the way back', () => {
     expect(backFrom(plan, 'backend.shift-100')).toMatchInlineSnapshot(`
       "send backend traffic: 100 % blue
       backend v1 in blue becomes stable
+      rolled-back"
+    `)
+  })
+})
+
+describe('where a canary is a visitor', () => {
+  const weights = `${one}canary: { weights: [10, 50, 100], stageSeconds: 60 }`
+  const colours = { layouts: { backend: { slots: ['blue', 'green'], visitor: 'canary' } } }
+  const alone = { layouts: { backend: { slots: ['stable'], visitor: 'canary' } }, slot: 'stable' }
+  const switched = { layouts: { backend: { slots: ['blue', 'green'], visitor: 'canary', switchesOnly: true } } }
+
+  test('it is tried in a slot of its own with the replicas that its share needs, then moves to the idle colour', () => {
+    const plan = release(weights, 'canary', colours)
+    expect(plan.peakReplicas).toEqual({ backend: 9 })
+    expect(plan.notes).toEqual(['backend is tried in canary (up to 3), then moves to green: 9 replicas run at once'])
+    expect(steps(plan)).toMatchInlineSnapshot(`
+      "fetch backend v2
+      start 1 × backend v2 in canary, wait until ready (10 min at most)
+      smoke-test backend in canary at its own address (GET /health)
+      send backend traffic: 90 % blue, 10 % canary
+      judge backend at 10 % for 60 s
+      start 2 × backend v2 in canary, wait until ready (10 min at most)
+      send backend traffic: 50 % blue, 50 % canary
+      judge backend at 50 % for 60 s
+      start 3 × backend v2 in canary, wait until ready (10 min at most)
+      send backend traffic: 100 % canary
+      judge backend at 100 % for 60 s
+      start 3 × backend v2 in green, wait until ready (10 min at most)
+      smoke-test backend in green at its own address (GET /health)
+      send backend traffic: 100 % green
+      judge backend at 100 % for 60 s
+      backend v2 in green becomes stable
+      drain backend in canary (30 s at most)
+      end backend in canary
+      drain backend in blue (30 s at most)
+      released
+      keep the old version warm for 10 min and go on watching
+      end backend in blue"
+    `)
+  })
+
+  test('with one Deployment alone it moves to where the old version was', () => {
+    expect(steps(release(weights, 'canary', alone))).toMatchInlineSnapshot(`
+      "fetch backend v2
+      start 1 × backend v2 in canary, wait until ready (10 min at most)
+      smoke-test backend in canary at its own address (GET /health)
+      send backend traffic: 90 % stable, 10 % canary
+      judge backend at 10 % for 60 s
+      start 2 × backend v2 in canary, wait until ready (10 min at most)
+      send backend traffic: 50 % stable, 50 % canary
+      judge backend at 50 % for 60 s
+      start 3 × backend v2 in canary, wait until ready (10 min at most)
+      send backend traffic: 100 % canary
+      judge backend at 100 % for 60 s
+      drain backend in stable (30 s at most)
+      start 3 × backend v2 in stable, wait until ready (10 min at most)
+      smoke-test backend in stable at its own address (GET /health)
+      send backend traffic: 100 % stable
+      judge backend at 100 % for 60 s
+      backend v2 in stable becomes stable
+      drain backend in canary (30 s at most)
+      end backend in canary
+      released"
+    `)
+    expect(steps(release(weights, 'blue-green', alone))).toMatchInlineSnapshot(`
+      "fetch backend v2
+      roll backend in stable to v2, one replica at a time
+      judge backend at 100 % for 5 min
+      backend v2 in stable becomes stable
+      released"
+    `)
+  })
+
+  test('where traffic can only be switched it needs no visit', () => {
+    const plan = release(weights, 'canary', switched)
+    expect(plan.notes).toEqual([
+      'traffic of backend is switched, not shared: instead of 10, 50, 100 % it gets 100 % at once',
+    ])
+    expect(steps(plan)).toMatchInlineSnapshot(`
+      "fetch backend v2
+      start 3 × backend v2 in green, wait until ready (10 min at most)
+      smoke-test backend in green at its own address (GET /health)
+      send backend traffic: 100 % green
+      judge backend at 100 % for 60 s
+      backend v2 in green becomes stable
+      drain backend in blue (30 s at most)
+      released
+      keep the old version warm for 10 min and go on watching
+      end backend in blue"
+    `)
+  })
+
+  test('it goes back from every place', () => {
+    const backFrom = (plan: Plan, kind: string, slot: string) => {
+      const state = walk(plan).findLast(
+        ({ release: now }) =>
+          now &&
+          now.direction === 'forward' &&
+          now.current !== null &&
+          now.steps[now.cursor]?.id === `backend.${kind}-${slot}`,
+      )!
+      return wordsOf({ steps: stepsBack(state, state.release!) }).join('\n')
+    }
+    expect(backFrom(release(weights, 'canary', colours), 'check', 'canary')).toMatchInlineSnapshot(`
+      "end backend in canary
+      end backend in green
+      failed"
+    `)
+    expect(backFrom(release(weights, 'canary', colours), 'analyse', '10')).toMatchInlineSnapshot(`
+      "start 3 × backend v1 in blue, wait until ready (10 min at most)
+      send backend traffic: 100 % blue
+      drain backend in canary (30 s at most)
+      drain backend in green (30 s at most)
+      end backend in canary
+      end backend in green
+      rolled-back"
+    `)
+    expect(backFrom(release(weights, 'canary', colours), 'analyse', 'green')).toMatchInlineSnapshot(`
+      "start 3 × backend v1 in blue, wait until ready (10 min at most)
+      send backend traffic: 100 % blue
+      drain backend in canary (30 s at most)
+      drain backend in green (30 s at most)
+      end backend in canary
+      end backend in green
+      rolled-back"
+    `)
+    expect(backFrom(release(weights, 'canary', alone), 'analyse', '100')).toMatchInlineSnapshot(`
+      "start 3 × backend v1 in stable, wait until ready (10 min at most)
+      send backend traffic: 100 % stable
+      drain backend in canary (30 s at most)
+      end backend in canary
+      rolled-back"
+    `)
+    expect(backFrom(release(weights, 'canary', alone), 'analyse', 'stable')).toMatchInlineSnapshot(`
+      "roll backend in stable to v1, one replica at a time
+      send backend traffic: 100 % stable
+      drain backend in canary (30 s at most)
+      end backend in canary
       rolled-back"
     `)
   })

@@ -53,6 +53,7 @@ export interface PlanWish {
   /** What is stable, by service; those left out are new. */
   readonly stable?: Readonly<Record<string, Placement>>
   readonly slots?: readonly string[]
+  readonly layouts?: PlanRequest['layouts']
 }
 
 export function planOf(config: Config, wish: PlanWish): Plan {
@@ -67,6 +68,7 @@ export function planOf(config: Config, wish: PlanWish): Plan {
     revisions: Object.fromEntries(services.map((name) => [name, revisionOf(config, name, version)])),
     current: Object.fromEntries(Object.entries(stable).map(([name, placement]) => [name, { stable: placement }])),
     slots,
+    ...(wish.layouts ? { layouts: wish.layouts } : {}),
     settings: environment!.settings,
   })
 }

@@ -2,7 +2,7 @@
 import { judgeByMode } from '../../src/analysis/judges.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/load.ts'
-import type { Actor } from '../../src/domain/names.ts'
+import type { Actor, SlotLayout } from '../../src/domain/names.ts'
 import type { Revision } from '../../src/domain/revision.ts'
 import { fakeClock } from '../../src/effects/fakes/clock.ts'
 import { fakeHooks, fakeNotifier } from '../../src/effects/fakes/messages.ts'
@@ -41,6 +41,8 @@ export function fakeEnvironment(
     config?: string
     hooks?: Record<string, number>
     keepReleases?: number
+    /** Of every service; two slots and no visitor when left out. */
+    layout?: SlotLayout
   } = {},
 ) {
   const clock = fakeClock()
@@ -85,6 +87,9 @@ export function fakeEnvironment(
       revisions: Object.fromEntries(config.services.map(({ name }) => [name, revisionOf(name, version)])),
       current: rolesAfterEnding(await state()),
       slots: ['blue', 'green'],
+      ...(options.layout
+        ? { layouts: Object.fromEntries(config.services.map(({ name }) => [name, options.layout!])) }
+        : {}),
       settings: config.environments['production']!.settings,
     })
   }

@@ -24,6 +24,7 @@ export const visitingCanary: MemberSteps = (input) => {
     applyVisitor(input, atFirst, `apply-${visit.slot}`),
     check(input, visit),
     ...stages,
+    ...(member.from!.slot === to.slot ? [drained(input, to.slot)] : []),
     applyStep(service.name, to, settings.waits.readyMs),
     check(input, to),
     {
@@ -35,8 +36,14 @@ export const visitingCanary: MemberSteps = (input) => {
     },
     { ...analyse(input, 100, stageMs), id: `${service.name}.analyse-${to.slot}` },
     flip(input),
-    { id: `${service.name}.drain-${visit.slot}`, kind: 'drain', ...visitor(input) },
-    { id: `${service.name}.retire-${visit.slot}`, kind: 'retire', ...visitor(input) },
+    drained(input, visit.slot),
+    {
+      id: `${service.name}.retire-${visit.slot}`,
+      kind: 'retire',
+      service: service.name,
+      slot: visit.slot,
+      drainMs: service.drainMs,
+    },
     ...drainOld(input),
   ]
 }
@@ -61,6 +68,6 @@ function shiftTo({ member, settings }: StrategyInput, weight: number): Step {
   return { id: `${service}.shift-${weight}`, kind: 'shift', service, shares, withinMs: settings.waits.proofMs }
 }
 
-function visitor({ member, service }: StrategyInput) {
-  return { service: service.name, slot: member.visit!.slot, drainMs: service.drainMs }
+function drained({ service }: StrategyInput, slot: string): Step {
+  return { id: `${service.name}.drain-${slot}`, kind: 'drain', service: service.name, slot, drainMs: service.drainMs }
 }
