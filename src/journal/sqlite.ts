@@ -87,6 +87,17 @@ export function openSqliteJournal(
     })
   }
 
+  /** Several reads of one moment: a runner may add a record, seal it, and let old ones go between two of them. */
+  function atOnce<T>(work: () => T): T {
+    if (!db || db.isTransaction) return work()
+    db.exec('begin')
+    try {
+      return work()
+    } finally {
+      if (db.isTransaction) db.exec('commit')
+    }
+  }
+
   /** One statement is a transaction of its own. */
   function write(name: StatementName, ...parameters: (string | number | null)[]): number {
     if (refusal) throw refusal
@@ -126,13 +137,15 @@ export function openSqliteJournal(
   function recordsAfter(after: number, base = firstBase): JournalRecord[] {
     const records: JournalRecord[] = []
     try {
-      guard(file, () => {
-        for (const row of statement('read').iterate(after) as Iterable<Row>)
-          records.push(recordOf(file, row, { seq: after + records.length + 1, environment }))
-        const sealed = Number((statement('sealedTo').get() as Row)['seq'] ?? 0)
-        const next = after + records.length + 1
-        if (after < sealed && next <= sealed) throw damaged(file, `record ${next} is missing, and was sealed`)
-      })
+      guard(file, () =>
+        atOnce(() => {
+          for (const row of statement('read').iterate(after) as Iterable<Row>)
+            records.push(recordOf(file, row, { seq: after + records.length + 1, environment }))
+          const sealed = Number((statement('sealedTo').get() as Row)['seq'] ?? 0)
+          const next = after + records.length + 1
+          if (after < sealed && next <= sealed) throw damaged(file, `record ${next} is missing, and was sealed`)
+        }),
+      )
     } catch (error) {
       throw error instanceof JournalDamaged ? new JournalDamaged(error.message, error.hint!, records, base) : error
     }
@@ -140,8 +153,12 @@ export function openSqliteJournal(
   }
 
   function newest(notAfter: number) {
-    const base = guard(file, () => baseUpTo(notAfter))
-    return { base, records: recordsAfter(base.seq, base) }
+    return guard(file, () =>
+      atOnce(() => {
+        const base = baseUpTo(notAfter)
+        return { base, records: recordsAfter(base.seq, base) }
+      }),
+    )
   }
 
   return {
