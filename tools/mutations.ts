@@ -294,14 +294,14 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'journal: a stale writer may append (memory)',
     file: 'src/journal/memory.ts',
-    find: 'if (highestEpoch() > expected.epoch || records.length !== expected.seq) {',
-    replace: 'if (records.length !== expected.seq) {',
+    find: 'if (highestEpoch() > expected.epoch || lastSeq() !== expected.seq) {',
+    replace: 'if (lastSeq() !== expected.seq) {',
     tests: journalTests,
   },
   {
     name: 'journal: two writers of one epoch may append after the same record (memory)',
     file: 'src/journal/memory.ts',
-    find: 'if (highestEpoch() > expected.epoch || records.length !== expected.seq) {',
+    find: 'if (highestEpoch() > expected.epoch || lastSeq() !== expected.seq) {',
     replace: 'if (highestEpoch() > expected.epoch) {',
     tests: journalTests,
   },
@@ -430,8 +430,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a change of shares keeps its generation',
     file: 'src/engine/steps/start.ts',
-    find: 'generation: isRepeat ? decided : Math.max(decided, followed) + 1 }',
-    replace: 'generation: isRepeat ? decided : Math.max(decided, followed, 1) }',
+    find: 'generation: isRepeat ? decided : Math.max(decided, written) + 1 }',
+    replace: 'generation: isRepeat ? decided : Math.max(decided, written, 1) }',
   },
   {
     name: 'way back: forget the flip',
@@ -449,8 +449,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'way back: leave the candidate running',
     file: 'src/engine/back.ts',
-    find: '  if (!exposed) return retire(release.plan, member)\n  const { back }',
-    replace: '  if (!exposed) return []\n  const { back }',
+    find: '  if (!exposed) return retired',
+    replace: '  if (!exposed) return []',
   },
   {
     name: 'way back: no way out when the old version cannot be brought back',
