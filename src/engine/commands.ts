@@ -42,7 +42,9 @@ function planUsed(state: EnvironmentState, command: Command): Plan | null {
 /** A plan is only good for the roles that it was made for. */
 function staleness(state: EnvironmentState, members: Plan['members']): string | null {
   const roles = rolesAfterEnding(state)
-  const changed = members.find(({ service, from }) => {
+  const changed = members.find(({ service, from, isAdopted }) => {
+    // The plan says what serves; that the journal did not know it is no reason to refuse.
+    if (isAdopted) return false
     const now = roles[service]?.stable ?? null
     return now?.revision.id !== from?.revision.id || now?.slot !== from?.slot
   })

@@ -78,14 +78,18 @@ export function fakeEnvironment(
     }
   }
 
-  async function planFor(version: string, strategy: PlanRequest['strategy'] = 'canary') {
+  async function planFor(
+    version: string,
+    strategy: PlanRequest['strategy'] = 'canary',
+    found: PlanRequest['current'] = {},
+  ) {
     return makePlan({
       config,
       environment: 'production',
       version,
       strategy,
       revisions: Object.fromEntries(config.services.map(({ name }) => [name, revisionOf(name, version)])),
-      current: rolesAfterEnding(await state()),
+      current: { ...rolesAfterEnding(await state()), ...found },
       slots: ['blue', 'green'],
       ...(options.layout
         ? { layouts: Object.fromEntries(config.services.map(({ name }) => [name, options.layout!])) }

@@ -43,7 +43,10 @@ async function typeSection(world: World, { fixture, given, blocks }: Section): P
         const lost = load && before ? stretch(before, load.snapshot()) : null
         isOut ||= Boolean(running(each.entry)?.outage)
         if (lost && !isOut && lost.dropped + lost.errors > 0)
-          found.push(`${lost.dropped} requests dropped and ${lost.errors} answered with an error, of ${lost.requests}`)
+          found.push(
+            `${lost.dropped} requests dropped and ${lost.errors} answered with an error, of ${lost.requests}: ` +
+              JSON.stringify(load?.snapshot().drops.slice(-3)),
+          )
         faults.push(...found.map((fault) => `line ${each.command.line}: ${fault}`))
         say(each, found, lost?.requests ?? 0)
       }
