@@ -1,5 +1,6 @@
 // One environment in a namespace of the in-process API server, with controllers, pods that answer, and users, all on
 // virtual time. Each process is one command on a machine of its own: all it has is the way to the API server.
+import { rmSync } from 'node:fs'
 import { judgeByMode } from '../../src/analysis/judges.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/load.ts'
@@ -20,6 +21,7 @@ import { type Behaviour, behaviourByTag, controllers } from './api-server/contro
 import { apiServer } from './api-server/index.ts'
 import { kindOf } from './api-server/kinds.ts'
 import type { Stored } from './api-server/objects.ts'
+import { slimManifests } from './slim-manifests.ts'
 import { virtualTime } from './virtual-time.ts'
 
 const NAMESPACE = 'shop'
@@ -39,7 +41,7 @@ services:
     smoke: [{ request: GET /health, contains: ready }]
 environments:
   production:
-    kubernetes: { namespace: ${NAMESPACE}, manifests: ${new URL('../../kubernetes', import.meta.url).pathname}, registry: localhost, LAYOUT }
+    kubernetes: { namespace: ${NAMESPACE}, manifests: MANIFESTS, registry: localhost, LAYOUT }
 blueGreen: { monitorSeconds: 6 }
 canary: { weights: [50, 100], stageSeconds: 6 }
 rolling: { monitorSeconds: 6, minReadySeconds: 1 }
@@ -75,7 +77,8 @@ export function clusterEnvironment({
     pods: { answer: (pod, { path }) => ({ status: 200, body: path === '/metrics' ? metricsOf(pod) : 'ready' }) },
   })
   const cluster = controllers({ objects: server.objects, nowMs: time.nowMs, behaviourOf })
-  const config = readConfig(configText.replace('LAYOUT', layout))
+  const manifests = slimManifests()
+  const config = readConfig(configText.replace('LAYOUT', layout).replace('MANIFESTS', manifests))
   let dropped = 0
   let sent = 0
 
@@ -213,6 +216,10 @@ export function clusterEnvironment({
     async replicas(): Promise<Record<SlotName, number>> {
       const found = server.objects.list(kindOf('Deployment'), NAMESPACE)
       return Object.fromEntries(found.map(({ metadata, spec }) => [metadata.name, spec.replicas]))
+    },
+    async [Symbol.asyncDispose]() {
+      rmSync(manifests, { recursive: true, force: true })
+      await server[Symbol.asyncDispose]()
     },
     selector: () => server.objects.find(kindOf('Service'), NAMESPACE, 'backend-service')?.['spec'].selector,
   }
