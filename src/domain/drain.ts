@@ -11,7 +11,8 @@
 export const SETTLE_MS = 200
 
 export interface OutOfRotation {
-  readonly inFlight: number
+  /** Null where it is not known: then the drain time is waited in full. */
+  readonly inFlight: number | null
   /** How long the data plane has been known to send nothing new; null while it may. */
   readonly outOfRotationMs: number | null
 }
@@ -38,8 +39,7 @@ export function drainRule(facts: OutOfRotation, drainMs: number): DrainAnswer {
     return { mayEnd: false, waitMs: SETTLE_MS - outOfRotationMs, reason: 'it has only just left the rotation' }
   }
   if (inFlight === 0) return { mayEnd: true, waitMs: 0, reason: 'nothing is in flight' }
-  if (outOfRotationMs >= drainMs) {
-    return { mayEnd: true, waitMs: 0, reason: `the drain time has passed with ${inFlight} in flight` }
-  }
-  return { mayEnd: false, waitMs: drainMs - outOfRotationMs, reason: `${inFlight} still in flight` }
+  const remaining = inFlight === null ? 'what is in flight is not known' : `${inFlight} still in flight`
+  if (outOfRotationMs >= drainMs) return { mayEnd: true, waitMs: 0, reason: `the drain time has passed; ${remaining}` }
+  return { mayEnd: false, waitMs: drainMs - outOfRotationMs, reason: remaining }
 }

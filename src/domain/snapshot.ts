@@ -39,8 +39,8 @@ export interface SlotFacts {
 
 /** The traffic side of one slot, as the data plane reports it. */
 export interface SlotTraffic {
-  /** Requests and streams being answered now. */
-  readonly inFlight: number
+  /** Requests and streams being answered now; null where the data plane does not tell. */
+  readonly inFlight: number | null
   /** How long the slot has had no share, by the data plane's own clock; null while it has one. */
   readonly outOfRotationMs: number | null
   /** Endpoints that the data plane may send to. */
