@@ -101,6 +101,17 @@ export type ClusterLayout = (typeof clusterLayouts)[number]
 export const trafficWays = ['auto', 'selector', 'replicas', 'httproute', 'virtualservice', 'nginx'] as const
 export type TrafficWay = (typeof trafficWays)[number]
 
+export const metricFamilies = ['application', 'istio', 'envoy', 'nginx'] as const
+/** Whose metrics a Prometheus has: the application's, per pod; Istio's proxies'; Envoy's or NGINX's at the edge. */
+export type MetricFamily = (typeof metricFamilies)[number]
+
+/** Where counts of requests come from on a cluster. */
+export type ClusterMetrics =
+  | { readonly from: 'pods' }
+  /** URLs of metrics pages, one per replica of the gateway. */
+  | { readonly from: 'gateway'; readonly pages: readonly string[] }
+  | { readonly from: 'prometheus'; readonly url: string; readonly family: MetricFamily }
+
 export interface KubernetesConfig {
   /** Null is the kubeconfig's current one. */
   readonly context: string | null
@@ -117,6 +128,7 @@ export interface KubernetesConfig {
     readonly host: string | null
     readonly propagationMs: number
   }
+  readonly metrics: ClusterMetrics
 }
 
 /** What an environment may set for itself; the top level of moodify.yaml gives the defaults. */

@@ -36,6 +36,7 @@ export const defaults = {
   front: { processes: 1 },
   kubernetes: { layout: 'blue-green', manifests: 'kubernetes' },
   traffic: { by: 'auto', propagationSeconds: 2 },
+  counts: { family: 'application' },
   canary: { profile: 'progressive', weights: profiles.progressive.weights, stageSeconds: 300, early: false },
   blueGreen: { monitorSeconds: 300, approval: false, preSwitchPercent: 0 },
   rolling: { monitorSeconds: 300, minReadySeconds: 10 },

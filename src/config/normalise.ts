@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Probe, Probes } from '../domain/revision.ts'
 import {
   type ArtifactsConfig,
+  type ClusterMetrics,
   type Config,
   type EnvironmentConfig,
   type FrontConfig,
@@ -159,7 +160,14 @@ function kubernetesConfig(
       host: traffic.host ?? null,
       propagationMs: toMs(traffic.propagationSeconds),
     },
+    metrics: metricsConfig(block.metrics ?? {}),
   }
+}
+
+function metricsConfig({ gateway, prometheus, family }: NonNullable<WrittenKubernetes['metrics']>): ClusterMetrics {
+  if (gateway) return { from: 'gateway', pages: gateway }
+  if (prometheus) return { from: 'prometheus', url: prometheus, family: family ?? defaults.counts.family }
+  return { from: 'pods' }
 }
 
 /** Key by key, an environment's own value wins over the top level's, which wins over the default. */

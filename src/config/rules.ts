@@ -24,6 +24,7 @@ const rules: readonly Rule[] = [
   localOrKubernetes,
   localServicesStart,
   singleServicesExist,
+  oneSourceOfCounts,
 ]
 
 export function checkRules(file: Remains<Written>): Finding[] {
@@ -143,6 +144,15 @@ function singleServicesExist({ services = {}, environments = {} }: Remains<Writt
         message: `no service is called ${JSON.stringify(service)}; there are ${Object.keys(services).join(', ')}`,
       })),
   )
+}
+
+function oneSourceOfCounts({ environments = {} }: Remains<Written>): Finding[] {
+  return Object.entries(environments).flatMap(([name, environment]): Finding[] => {
+    const path = ['environments', name, 'kubernetes', 'metrics']
+    const { gateway, prometheus, family } = environment?.kubernetes?.metrics ?? {}
+    if (gateway && prometheus) return [{ path, message: 'counts come from one source: keep gateway or prometheus' }]
+    return family && !prometheus ? [{ path: [...path, 'family'], message: 'needs prometheus beside it' }] : []
+  })
 }
 
 function isWrong<T extends object>(mapping: T, key: keyof T): boolean {

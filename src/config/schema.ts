@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import {
   clusterLayouts,
   type hookNames,
+  metricFamilies,
   profileNames,
   sharedFaultPolicies,
   trafficWays,
@@ -406,7 +407,7 @@ const traffic = mapping({
   ),
   name: optional(
     kubernetesName('the name of an object'),
-    'Name of the HTTPRoute, VirtualService or Ingress. Default: `SERVICE` for an HTTPRoute, `SERVICE-vs`, `SERVICE-ingress`.',
+    'Name of the HTTPRoute, VirtualService or Ingress. Default: `SERVICE-route`, `SERVICE-vs`, `SERVICE-ingress`.',
   ),
   fronts: optional(
     list(text('an address such as http://10.0.0.7:8080', /^https?:\/\/[^\s/]+$/)),
@@ -422,6 +423,21 @@ const traffic = mapping({
     defaults.traffic.propagationSeconds,
   ),
 }).meta({ id: 'traffic' })
+
+const pageUrl = (what: string) => text(what, /^https?:\/\/\S+$/)
+
+const counts = mapping({
+  gateway: optional(
+    list(pageUrl('an address such as http://10.0.0.7:15000/stats/prometheus')),
+    'Metrics pages of the gateway, one for each of its replicas: of Envoy, of Istio’s proxy, or of Traefik. They count what users got, errors of the gateway itself included, but cannot tell versions apart while a slot rolls.',
+  ),
+  prometheus: optional(pageUrl('an address such as http://prometheus:9090'), 'Address of a Prometheus server.'),
+  family: optional(
+    oneOf(...metricFamilies),
+    'Whose metrics that Prometheus has: the `application`’s own per pod (`http_requests_total`, `http_request_duration_seconds`), or those of `istio`, `envoy` or `nginx` at the edge.',
+    defaults.counts.family,
+  ),
+}).meta({ id: 'counts' })
 
 const kubernetes = mapping({
   context: optional(text('the name of a context'), 'Context of the kubeconfig. Default: the current one.'),
@@ -451,6 +467,10 @@ const kubernetes = mapping({
     oneOf(...trafficWays).or(traffic),
     'What shares the traffic out: one word, or a mapping.',
     defaults.traffic.by,
+  ),
+  metrics: optional(
+    counts,
+    'Where counts of requests come from. Default: the metrics page of each pod, through the API server.',
   ),
 }).meta({ id: 'kubernetes' })
 

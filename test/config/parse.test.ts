@@ -264,6 +264,7 @@ describe('Kubernetes', () => {
         manifests: '/project/kubernetes',
         registry: null,
         traffic: { by: 'auto', name: null, fronts: [], host: null, propagationMs: 2000 },
+        metrics: { from: 'pods' },
       },
     })
     expect(services[0]?.container).toEqual({ image: 'backend', port: 8000, metricsPath: '/metrics' })
@@ -279,7 +280,26 @@ describe('Kubernetes', () => {
       manifests: '/project/kubernetes',
       registry: 'r.example/x',
       traffic: { by: 'httproute', name: 'shop', fronts: ['http://10.0.0.7:80'], host: null, propagationMs: 5000 },
+      metrics: { from: 'pods' },
     })
+  })
+
+  test('config: counts come from pods, gateways or Prometheus, and from one of them', () => {
+    const metricsOf = (metrics: string) =>
+      configOf(file(`kubernetes: { metrics: ${metrics} }`)).environments['production']?.kubernetes?.metrics
+    const page = 'http://10.0.0.7:15000/stats/prometheus'
+    expect(metricsOf(`{ gateway: ["${page}"] }`)).toEqual({ from: 'gateway', pages: [page] })
+    expect(metricsOf('{ prometheus: "http://prometheus:9090" }')).toEqual({
+      from: 'prometheus',
+      url: 'http://prometheus:9090',
+      family: 'application',
+    })
+    expect(problemsOf(file(`kubernetes: { metrics: { gateway: ["${page}"], prometheus: "http://p:9090" } }`))).toEqual([
+      'environments.production.kubernetes.metrics: counts come from one source: keep gateway or prometheus',
+    ])
+    expect(problemsOf(file('kubernetes: { metrics: { family: istio } }'))).toEqual([
+      'environments.production.kubernetes.metrics.family: needs prometheus beside it',
+    ])
   })
 
   test('config: what belongs to one platform is a problem on the other', () => {

@@ -5,11 +5,11 @@ import { OperatingError } from '../../errors/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Platform, Traffic, TrafficCapabilities, WorkloadCapabilities } from '../ports/platform.ts'
 import type { Api } from './api.ts'
+import { clusterCells } from './cells.ts'
 import { clusterChecks } from './checks.ts'
 import { foundServices } from './found.ts'
 import { type ClusterService, clusterServices } from './layout.ts'
 import { clusterObserver, type Watched, watchNamespace } from './observer.ts'
-import { podCells } from './pod-metrics.ts'
 import { filesOf, renderFiles, slotManifests } from './slot-manifests.ts'
 import { choosePlane } from './traffic/choose.ts'
 import type { TrafficPlane } from './traffic/plane.ts'
@@ -113,7 +113,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
     observer: clusterObserver({
       ...shared,
       route,
-      cells: podCells(shared),
+      cells: clusterCells({ ...shared, metrics: kubernetes.metrics, planeOf }),
     }),
     checks: clusterChecks(shared),
     close: () => watched.close(),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { metricFamilies } from '../../../src/config/config.ts'
 import { latencyBucket } from '../../../src/domain/counts.ts'
 import {
-  metricFamilies,
   prometheusCells,
   type QueriedSlot,
   queriesOf,

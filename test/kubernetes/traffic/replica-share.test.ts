@@ -66,7 +66,7 @@ describe('a share by replicas behind one Service', () => {
     const last = await plane.route('backend')
     expect(last).toMatchObject({ generation: 3, shares: { canary: 100 } })
     // Its pods are in no Service any more, so nothing is known of them: that is not the same as idle.
-    expect(last.slots['stable']).toEqual({ inFlight: 1, outOfRotationMs: 0, endpoints: 0 })
+    expect(last.slots['stable']).toEqual({ inFlight: null, outOfRotationMs: 0, endpoints: 0 })
   })
 
   test('with colours it is refused while the idle colour has pods, which would be let in too', async () => {

@@ -106,6 +106,20 @@ describe('colours and a canary behind a route', () => {
     expect(await route()).toMatchObject({ generation: 0, shares: { blue: 50, canary: 50 } })
   })
 
+  test('a gateway counts each slot under the Service that leads to it; NGINX counts the canary under the stable one', async () => {
+    const live = { slot: 'blue', service: 'backend-service' }
+    const canary = { slot: 'canary', service: 'backend-canary-service' }
+    expect(await setUp(httpRoute).plane.destinations('backend')).toEqual([live, canary])
+    expect(await setUp(nginxIngress).plane.destinations('backend')).toEqual([
+      live,
+      { ...canary, canaryOf: 'backend-service' },
+    ])
+    const { plane, set, route } = setUp(virtualService)
+    await set({ green: 100 })
+    await route()
+    expect(await plane.destinations('backend')).toEqual([{ ...live, slot: 'green' }, canary])
+  })
+
   test('the pin of testers is found and never touched', async () => {
     const { api, set } = setUp(httpRoute)
     expect(httpRoute.pinHeader(httpRouteObject(), colours)).toBe('x-moodify-slot')

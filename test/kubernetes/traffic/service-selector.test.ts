@@ -49,7 +49,7 @@ describe('traffic by a Service selector', () => {
     const plane = selectorPlane(options)
     const before = await plane.route('backend')
     expect(before).toMatchObject({ generation: 0, shares: { blue: 100 } })
-    expect(before.slots['blue']).toEqual({ inFlight: 1, outOfRotationMs: null, endpoints: 3 })
+    expect(before.slots['blue']).toEqual({ inFlight: null, outOfRotationMs: null, endpoints: 3 })
     expect(before.slots['green']!.outOfRotationMs).toBe(0)
 
     await plane.setShares({ service: 'backend', shares: { green: 100 }, generation: 1 }, 1)
@@ -70,7 +70,7 @@ describe('traffic by a Service selector', () => {
     const followed = await plane.route('backend')
     expect(followed).toMatchObject({ generation: 1, shares: { green: 100 } })
     expect(followed.behind).toBe(undefined)
-    expect(followed.slots['blue']).toEqual({ inFlight: 1, outOfRotationMs: 0, endpoints: 3 })
+    expect(followed.slots['blue']).toEqual({ inFlight: null, outOfRotationMs: 0, endpoints: 3 })
     options.clock.advance(700)
     expect((await plane.route('backend')).slots['blue']!.outOfRotationMs).toBe(700)
   })
@@ -80,7 +80,7 @@ describe('traffic by a Service selector', () => {
     pods(options.api, 'green', [])
     const plane = selectorPlane({ ...options, inFlight: async (_, slot) => (slot === 'blue' ? 7 : null) })
     const { slots } = await plane.route('backend')
-    expect([slots['blue']!.inFlight, slots['green']!.inFlight, slots['canary']!.inFlight]).toEqual([7, 0, 1])
+    expect([slots['blue']!.inFlight, slots['green']!.inFlight, slots['canary']!.inFlight]).toEqual([7, 0, null])
   })
 
   test('a switch by hand is told as it is, after the same wait', async () => {

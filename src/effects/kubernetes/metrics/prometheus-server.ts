@@ -1,6 +1,7 @@
 // Cells from a Prometheus server. Counters are asked for as they are, newest value of each series, and what came in
 // between is reckoned here: a rate over a range would mix what was served before and after a change of weights.
 
+import type { MetricFamily } from '../../../config/config.ts'
 import { LATENCY_BUCKETS } from '../../../domain/counts.ts'
 import type { ServiceName } from '../../../domain/names.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
@@ -8,10 +9,6 @@ import type { Clock } from '../../ports/clock.ts'
 import { type CellsReader, counterCells, type Reading } from './counter-cells.ts'
 import { asLatencyCounts } from './histogram.ts'
 import { parseNumber, type Sample } from './prometheus-text.ts'
-
-export const metricFamilies = ['application', 'istio', 'envoy', 'nginx'] as const
-/** Whose metrics Prometheus has: the application's, per pod; Istio's proxies'; Envoy's or NGINX's at the edge. */
-export type MetricFamily = (typeof metricFamilies)[number]
 
 /** Where a slot's requests are counted: by its pods' names, or by the Service that leads to it. */
 export interface QueriedSlot {

@@ -25,6 +25,7 @@ interface Filter {
 export const httpRoute: RouteKind = {
   name: 'httproute',
   marks: true,
+  countsUnderStable: false,
 
   target: (service) => {
     const name = service.objects.httpRoute

@@ -14,6 +14,7 @@ const BY_HEADER = `${ANNOTATION}/canary-by-header`
 export const nginxIngress: RouteKind = {
   name: 'nginx',
   marks: false,
+  countsUnderStable: true,
 
   target: (service) => {
     const name = service.objects.canaryIngress

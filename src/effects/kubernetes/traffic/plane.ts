@@ -20,6 +20,16 @@ export interface TrafficPlane extends Traffic {
    * @throws OperatingError CLUSTER_UNREACHABLE, CLUSTER_REFUSED
    */
   route(service: ServiceName): Promise<RouteFacts>
+  /** The slots that can have requests, each with the Service under whose name a gateway counts them. */
+  destinations(service: ServiceName): Promise<readonly SlotDestination[]>
+}
+
+export interface SlotDestination {
+  readonly slot: SlotName
+  /** Name of the Kubernetes Service. */
+  readonly service: string
+  /** With canaries by annotations, the stable Service, under whose name the canary is counted. */
+  readonly canaryOf?: string
 }
 
 /** A service of an environment, as its traffic objects see it. All objects are in `namespace`. */

@@ -10,6 +10,8 @@ export interface RouteKind {
   pinHeader(object: KubernetesObject, service: RoutedService): string | null
   /** Whether the route itself can mark its answers with the generation. */
   readonly marks: boolean
+  /** Gateways count the requests of the canary under the name of the stable Service. */
+  readonly countsUnderStable: boolean
   /** Null where the service names no such object. */
   target(service: RoutedService): Target | null
   /** Weights of the rule that shares; null where no rule does. */

@@ -6,13 +6,19 @@ import type { Api, KubernetesObject } from '../api.ts'
 import { type Endpoints, podsOfSlots, readEndpoints, type SlotPods } from './endpoints.ts'
 import { publicShares, publicTarget, selectorLag, servicesOf } from './facts.ts'
 import { readIfThere, type Target } from './guarded.ts'
-import { type FrontAddress, type PlaneOptions, PROPAGATION_MS, type RoutedService } from './plane.ts'
+import {
+  type FrontAddress,
+  type PlaneOptions,
+  PROPAGATION_MS,
+  type RoutedService,
+  type SlotDestination,
+} from './plane.ts'
 import { unmarkedAnswer } from './proof.ts'
 import type { AskedRoute, Evidence, RouteMemory } from './rotation.ts'
 import type { RouteKind } from './route-kind.ts'
 import { selectedSlots, selectorOf } from './selector.ts'
 import { stampOf } from './stamp.ts'
-import { sharesOf, type Weights } from './weights.ts'
+import { sharesOf, slotDestinations, type Weights } from './weights.ts'
 
 export interface RoutedOptions extends PlaneOptions {
   readonly proof: TrafficCapabilities['proof']
@@ -32,6 +38,7 @@ export interface Look {
   readonly asked: RoutedRoute
   readonly pods: SlotPods
   readonly endpoints: Endpoints
+  readonly destinations: readonly SlotDestination[]
 }
 
 /** Null while the route or the public Service is not there. */
@@ -47,7 +54,19 @@ export async function lookAt(api: Api, kind: RouteKind, service: RoutedService):
   const weights = weightsOf(kind, service, route)
   const shares: Shares = sharesOf(service, weights, publicShares(selected, pods))
   const behindPublic = weights[service.publicService] ? selected : []
-  return { service, route, pods, endpoints, asked: { generation: stampOf(route).generation, shares, behindPublic } }
+  const destinations = slotDestinations(service, Object.keys(weights), selected).map((destination) =>
+    kind.countsUnderStable && destination.service !== service.publicService
+      ? { ...destination, canaryOf: service.publicService }
+      : destination,
+  )
+  return {
+    service,
+    route,
+    pods,
+    endpoints,
+    destinations,
+    asked: { generation: stampOf(route).generation, shares, behindPublic },
+  }
 }
 
 export function routeTarget(kind: RouteKind, service: RoutedService): Target {

@@ -6,7 +6,7 @@
 // nothing for anybody, or it carries the traffic and the flip is the switch. A crash between the two is harmless, and
 // the same change again does what is left.
 
-import type { SlotName } from '../../../domain/names.ts'
+import type { ServiceName, SlotName } from '../../../domain/names.ts'
 import type { RouteFacts } from '../../../domain/snapshot.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import { readEndpoints } from './endpoints.ts'
@@ -15,7 +15,15 @@ import { guardEpoch, guardGeneration, read, stampEpoch, writeGuarded } from './g
 import { PROPAGATION_MS, type RoutedService, type TrafficPlane } from './plane.ts'
 import { routeMemory } from './rotation.ts'
 import type { RouteKind } from './route-kind.ts'
-import { evidenceFor, lookAt, type RoutedOptions, type RoutedRoute, routeTarget, weightsOf } from './routed-look.ts'
+import {
+  evidenceFor,
+  type Look,
+  lookAt,
+  type RoutedOptions,
+  type RoutedRoute,
+  routeTarget,
+  weightsOf,
+} from './routed-look.ts'
 import { selectorOperations } from './selector.ts'
 import { stampOf, stampOperations } from './stamp.ts'
 import { intentOf, sharesOf } from './weights.ts'
@@ -27,6 +35,7 @@ const LOOK_MS = 100
 export function routedPlane(kind: RouteKind, options: RoutedOptions): TrafficPlane {
   const { api, clock } = options
   const memory = routeMemory<RoutedRoute>(clock)
+  const looks = new Map<ServiceName, Look | null>()
 
   return {
     name: kind.name,
@@ -67,9 +76,15 @@ export function routedPlane(kind: RouteKind, options: RoutedOptions): TrafficPla
       }
     },
 
+    async destinations(name) {
+      const service = serviceNamed(options, name)
+      return (looks.get(name) ?? (await lookAt(api, kind, service)))?.destinations ?? []
+    },
+
     async route(name): Promise<RouteFacts> {
       const service = serviceNamed(options, name)
       const look = await lookAt(api, kind, service)
+      looks.set(name, look)
       if (!look) return noRoute
       const { asked, pods } = look
       const evidence = await evidenceFor(kind, options, look, memory)

@@ -53,6 +53,14 @@ export function selectorPlane(options: PlaneOptions, { mix }: { mix: boolean } =
       for (const service of options.services) await stampEpoch(api, publicTarget(service), epoch)
     },
 
+    async destinations(name) {
+      const service = serviceNamed(options, name)
+      const object = await readIfThere(api, publicTarget(service))
+      const selected = object ? selectedSlots(selectorOf(object), service.slots) : []
+      // Requests of several slots behind one Service are one count, and nobody's.
+      return selected.length === 1 ? [{ slot: selected[0]!, service: service.publicService }] : []
+    },
+
     async route(name) {
       const service = serviceNamed(options, name)
       const [object, endpoints] = await Promise.all([readIfThere(api, publicTarget(service)), endpointsFor(service)])

@@ -17,6 +17,7 @@ interface Destination {
 export const virtualService: RouteKind = {
   name: 'virtualservice',
   marks: true,
+  countsUnderStable: false,
 
   target: (service) => {
     const name = service.objects.virtualService

@@ -4,7 +4,7 @@
 // reached through the public Service, one at a time, as its selector says: the two colours share one destination.
 import type { Shares, SlotName } from '../../../domain/names.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import type { RoutedService } from './plane.ts'
+import type { RoutedService, SlotDestination } from './plane.ts'
 
 /** Weight per destination's Service name; a ratio, whatever it adds up to. */
 export type Weights = Readonly<Record<string, number>>
@@ -47,6 +47,19 @@ export function sharesOf(service: RoutedService, weights: Weights, publicShares:
     return [slot, Math.round(percentOf(destination) * part * 10) / 10]
   })
   return Object.fromEntries(shares.filter(([, share]) => share > 0))
+}
+
+/** The Service by which each slot gets its requests; a slot behind the public one only while that selects it alone. */
+export function slotDestinations(
+  service: RoutedService,
+  destinations: readonly string[],
+  selected: readonly SlotName[],
+): SlotDestination[] {
+  return Object.keys(service.slots).flatMap((slot) => {
+    const destination = destinationOf(service, destinations, slot)
+    const isOthers = isPublic(service, slot, destination) && (selected.length !== 1 || selected[0] !== slot)
+    return destination === null || isOthers ? [] : [{ slot, service: destination }]
+  })
 }
 
 /** The Services that can be destinations of this service's route. */
