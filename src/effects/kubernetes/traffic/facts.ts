@@ -63,7 +63,7 @@ export async function routeFacts(
   const slots: Record<SlotName, SlotTraffic> = {}
   for (const slot of Object.keys(service.slots)) {
     slots[slot] = {
-      inFlight: pods[slot]?.size === 0 ? 0 : ((await options.inFlight?.(service.name, slot)) ?? 1),
+      inFlight: pods[slot]?.size === 0 ? 0 : ((await options.inFlight?.(service.name, slot)) ?? null),
       outOfRotationMs: followed.outOfRotationMs(slot),
       endpoints: pods[slot]?.size ?? 0,
     }
