@@ -61,7 +61,8 @@ export function openSpareReport(file: string): (text: string) => void {
   writeSync(descriptor, Buffer.alloc(SPARE_BYTES, ' '), 0, SPARE_BYTES, 0)
   let offset = 0
   return (text) => {
-    process.stderr.write(`moodify: ${text}\n`)
+    // Not by process.stderr, which would end the process: where standard error is a file, its disk may be the full one.
+    console.error(`moodify: ${text}`)
     const line = Buffer.from(`${text}\n`).subarray(0, SPARE_BYTES)
     if (offset + line.length > SPARE_BYTES) offset = 0
     writeSync(descriptor, line, 0, line.length, offset)

@@ -18,6 +18,7 @@ import { OperatingError } from '../errors/catalogue.ts'
 import type { Journal } from '../journal/journal.ts'
 import { createBackground } from './background.ts'
 import { moveToStable } from './emergency.ts'
+import { createHolds } from './holds.ts'
 import { createInputs } from './inputs.ts'
 import { createJudging } from './judging.ts'
 import { type Meter, noMeter } from './meter.ts'
@@ -60,21 +61,31 @@ export async function runReleases(options: RunnerOptions): Promise<RunnerEnd> {
   const judging = createJudging({ ...options, observer, probing: createProbing({ checks, nowMs }), nowMs })
   const keepWatch = watchKeeper(journal, clock)
   const inputs = createInputs({ ...options, background, judging })
-
-  while (!background.mayStop()) {
-    const { input, snapshot } = await inputs.next(state)
-    if (input === 'idle') return signal.aborted ? 'stopped' : 'idle'
-    if (input === 'superseded') return 'superseded'
-    try {
-      await walk(input, snapshot)
-    } catch (error) {
-      if (!(error instanceof OperatingError)) throw error
-      if (error.code === 'STALE_EPOCH') return 'superseded'
-      await moveToStable({ ...options, state, epoch, because: error })
-    }
-    await keepWatch(watch)
+  const over = new AbortController()
+  const holds = createHolds({ ...options, nowMs, signal: AbortSignal.any([signal, over.signal]) })
+  try {
+    return await loop()
+  } finally {
+    over.abort()
   }
-  return 'stopped'
+
+  async function loop(): Promise<RunnerEnd> {
+    while (!background.mayStop()) {
+      holds.follow(state)
+      const { input, snapshot } = await inputs.next(state)
+      if (input === 'idle') return signal.aborted ? 'stopped' : 'idle'
+      if (input === 'superseded') return 'superseded'
+      try {
+        await walk(input, snapshot)
+      } catch (error) {
+        if (!(error instanceof OperatingError)) throw error
+        if (error.code === 'STALE_EPOCH') return 'superseded'
+        await moveToStable({ ...options, state, epoch, because: error })
+      }
+      await keepWatch(watch)
+    }
+    return 'stopped'
+  }
 
   /** Takes one input, and with a tick as many steps as its snapshot allows. */
   async function walk(input: Input, snapshot: Snapshot): Promise<void> {

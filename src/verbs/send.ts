@@ -28,9 +28,10 @@ export async function preview(context: Context, command: Command): Promise<strin
 /**
  * Sends a command and waits until the runner has taken it; one that is not taken in time is withdrawn.
  *
+ * @param onPosted  called once the command is there to be taken
  * @throws OperatingError REFUSED, PLATFORM_DOWN, or PLATFORM_FAILED when no runner takes it in time
  */
-export async function send(context: Context, command: Command): Promise<Sent> {
+export async function send(context: Context, command: Command, onPosted: () => void = () => {}): Promise<Sent> {
   await preview(context, command)
   const { journal, host, environment } = context
   if (!(await host.facts(environment.name))) {
@@ -43,6 +44,7 @@ export async function send(context: Context, command: Command): Promise<Sent> {
   if (command.verb === 'deploy') await host.applyConfig()
   const { state } = await readState(context)
   const commandId = await journal.post(command, context.actor)
+  onPosted()
   let record: JournalRecord | null = null
   try {
     record = await untilTaken(context, commandId, state.seq)

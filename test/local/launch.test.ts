@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { statePaths } from '../../src/effects/local/paths.ts'
-import { ensureSupervisor, prepareRuntime } from '../../src/effects/local/supervisor/launch.ts'
+import { ensureSupervisor, prepareRuntime, pruneNodes } from '../../src/effects/local/supervisor/launch.ts'
 
 function project() {
   const folder = mkdtempSync(join(tmpdir(), 'moodify-'))
@@ -34,7 +34,27 @@ test('runtime: another bundle gets another name, so that what runs keeps its own
   const second = prepareRuntime(paths, bundle)
   expect(second[1]).not.toBe(first[1])
   expect(existsSync(first[1]!)).toBe(true)
-  expect(readdirSync(join(paths.state, 'runtime'))).toHaveLength(2)
+  expect(readdirSync(join(paths.state, 'runtime')).filter((name) => name.endsWith('.mjs'))).toHaveLength(2)
+})
+
+test('runtime: copies of Node that no project runs from are removed, as soon as every project says what it has', () => {
+  const { folder, bundle, paths } = project()
+  writeFileSync(bundle, '1')
+  const [node] = prepareRuntime(paths, bundle)
+  const nodes = join(paths.state, '..', 'runtime')
+  const longAgo = new Date(0)
+  for (const name of ['node-v1.0.0', 'node-v2.0.0']) {
+    writeFileSync(join(nodes, name), '')
+    utimesSync(join(nodes, name), longAgo, longAgo)
+  }
+  utimesSync(node!, longAgo, longAgo)
+  const other = statePaths(join(folder, 'other'), { XDG_STATE_HOME: join(folder, 'state'), XDG_RUNTIME_DIR: folder })
+  mkdirSync(join(other.state, 'runtime'), { recursive: true })
+  pruneNodes(paths)
+  expect(readdirSync(nodes)).toHaveLength(3)
+  writeFileSync(join(other.state, 'runtime', 'node'), 'node-v2.0.0')
+  pruneNodes(paths)
+  expect(readdirSync(nodes).toSorted()).toEqual([`node-${process.version}`, 'node-v2.0.0'].toSorted())
 })
 
 test('launch: a supervisor that does not start is reported with the last lines of its log', async () => {

@@ -225,3 +225,61 @@ hooks: { before: { run: ./migrate.sh, onUnknown: ${onUnknown} } }
     expect((await environment.state()).last?.outcome).toBe('failed')
   })
 })
+
+describe('a release that holds for a person', () => {
+  const config = (more: object) =>
+    JSON.stringify({
+      name: 'shop',
+      services: { backend: { start: 'node .', replicas: 2 } },
+      environments: { production: { listen: 0 } },
+      notify: { webhook: 'https://example.org/hook' },
+      ...more,
+    })
+  const held = (environment: ReturnType<typeof fakeEnvironment>) =>
+    environment.notifier.told.filter(({ event }) => event === 'held')
+
+  it('tells the webhook once, again with the same key after a restart, and keeps on trying where nobody listens', async () => {
+    const environment = fakeEnvironment({ config: config({ hooks: { before: './migrate.sh' } }) })
+    await environment.deploy('v1')
+    const probe = (point: string) => {
+      if (point === 'before effect runHook') throw new Killed()
+    }
+    await expect(environment.run({ probe })).rejects.toThrow(Killed)
+    environment.notifier.told.length = 0
+    const stop = new AbortController()
+    const until = (done: () => boolean) => ({
+      ...environment.clock,
+      async sleep(ms: number, signal?: AbortSignal) {
+        await environment.clock.sleep(ms, signal)
+        if (done()) stop.abort()
+      },
+    })
+    environment.notifier.refuses = true
+    const started = environment.clock.monotonicMs()
+    const clock = until(() => {
+      if (environment.clock.monotonicMs() - started > 20_000) environment.notifier.refuses = false
+      return held(environment).length > 0 && environment.clock.monotonicMs() - started > 90_000
+    })
+    await environment.run({ clock, signal: stop.signal })
+    expect(held(environment)).toHaveLength(1)
+    expect(held(environment)[0]).toMatchObject({
+      text: expect.stringMatching(/^production: v1 waits for a person: .*; next: moodify resume --done before/),
+      data: { release: 'r-1', step: 'hook.before', next: expect.stringContaining('moodify resume') },
+    })
+    const again = new AbortController()
+    const told = held(environment).length
+    await environment.run({
+      clock: {
+        ...environment.clock,
+        async sleep(ms: number, signal?: AbortSignal) {
+          await environment.clock.sleep(ms, signal)
+          if (held(environment).length > told) again.abort()
+        },
+      },
+      signal: again.signal,
+    })
+    const keys = held(environment).map(({ idempotencyKey }) => idempotencyKey)
+    expect(keys).toHaveLength(2)
+    expect(new Set(keys).size).toBe(1)
+  })
+})

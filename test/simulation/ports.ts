@@ -173,7 +173,9 @@ export function processNotifier(simulation: Simulation, process: Process): Notif
         backMs: 5,
         act: () => {
           if (simulation.fault('notify-fails')) throw new OperatingError('NOTIFY_FAILED', '503')
-          simulation.checks.onTold(message.event, message.data['release'], message.idempotencyKey)
+          // A release may hold more than once, at another step each time.
+          const { release, step = '', direction = '' } = message.data
+          simulation.checks.onTold(`${message.event}${direction}${step}`, release, message.idempotencyKey)
         },
       }),
   }

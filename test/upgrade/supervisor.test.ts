@@ -177,3 +177,18 @@ test('watch: a supervisor that was told to end stays away', async () => {
   await expect(platform.snapshot()).rejects.toMatchObject({ code: 'PLATFORM_DOWN' })
   expect((await get(port, '/')).status).toBe(200)
 })
+
+test('a supervisor that hangs is killed and started again by a front, and no replica notices', async () => {
+  await using platform = await testPlatform({ ...WATCHED, supervisorHungMs: 3000 })
+  const port = await serving(platform)
+  const before = supervisorOf(platform)!
+  const pids = pidsOf(await platform.slot('blue'))
+  process.kill(before.pid, 'SIGSTOP')
+  await until('another supervisor', async () => {
+    const now = supervisorOf(platform)
+    return now && now.pid !== before.pid && (await platform.snapshot().catch(() => null))?.pid === now.pid
+  })
+  expect(isAlive(before)).toBe(false)
+  await until('it has found the replica', async () => pidsOf(await platform.slot('blue'))[0] === pids[0])
+  expect((await get(port, '/')).status).toBe(200)
+})

@@ -142,6 +142,8 @@ export interface FrontSupervisor {
   readonly log: string
   /** How often it is looked for. */
   readonly everyMs: number
+  /** One that has not answered for this long is killed first. */
+  readonly hungMs?: number
 }
 
 // What two fronts say to each other during a handover and until the old one has ended is in front/succession.ts.

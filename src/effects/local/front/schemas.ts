@@ -62,6 +62,7 @@ export const supervisorSchema = z.object({
   directory: name,
   log: name,
   everyMs: z.number().min(10),
+  hungMs: z.number().min(10).optional(),
 })
 
 export const stateSchema = z.object({

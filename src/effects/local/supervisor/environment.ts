@@ -139,6 +139,7 @@ function howToStart({ paths, root, command, tuning }: Shared): FrontSupervisor |
     directory: paths.state,
     log: supervisorLog(paths),
     everyMs: tuning.supervisorWatchMs,
+    hungMs: tuning.supervisorHungMs,
   }
 }
 

@@ -156,8 +156,12 @@ export class FrontKeeper {
     const { listening } = status
     this.#silence = { pid: this.#process.pid, since: performance.now(), hasAnswered: true }
     const { environment, store } = this.#options
-    if (store.environment(environment).boundPort !== listening.port) {
-      store.change(environment, { boundPort: listening.port })
+    try {
+      if (store.environment(environment).boundPort !== listening.port) {
+        store.change(environment, { boundPort: listening.port })
+      }
+    } catch (error) {
+      this.#options.say(`the port of the front could not be noted: ${(error as Error).message}`)
     }
     void this.link.tell()
     if (this.#isOther(status) && this.#notUpgraded?.source !== status.source) void this.upgrade()

@@ -13,8 +13,9 @@ import {
   rmSync,
   statSync,
   utimesSync,
+  writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import { readIfExists, readJson } from '../durable.ts'
@@ -31,6 +32,8 @@ const ANSWERS_MS = 5000
 const LAST_LINES = 15
 /** A command that has just copied its bundle may not have started anything from it yet. */
 const BUNDLE_KEEP_MS = 10 * 60_000
+/** Beside the bundles: the copy of Node that they were started with last. */
+const NODE_NOTE = 'node'
 
 export const supervisorLog = (paths: StatePaths): string => join(paths.state, 'supervisor.log')
 /** Identity of the running supervisor, as JSON. */
@@ -75,7 +78,7 @@ export async function ensureSupervisor(options: LaunchOptions): Promise<{ starte
  */
 export function prepareRuntime(paths: StatePaths, bundle: string): string[] {
   makeStateFolders(paths)
-  const node = join(dirname(paths.state), 'runtime', `node-${process.version}`)
+  const node = join(nodesFolder(paths), `node-${process.version}`)
   const copy = join(runtimeFolder(paths), bundleName(hashOf(bundle)))
   copyOnce(bundle, copy)
   const now = new Date()
@@ -84,6 +87,8 @@ export function prepareRuntime(paths: StatePaths, bundle: string): string[] {
     copyOnce(process.execPath, node)
     chmodSync(node, 0o755)
   }
+  utimesSync(node, now, now)
+  writeFileSync(join(runtimeFolder(paths), NODE_NOTE), basename(node), { mode: 0o600 })
   return [runs(node) ? node : process.execPath, copy]
 }
 
@@ -99,7 +104,24 @@ export function pruneRuntime(paths: StatePaths, builds: ReadonlySet<string | nul
   const used = new Set([...builds].map((build) => bundleName(build?.split('+').at(-1) ?? '')))
   for (const name of readdirSync(folder)) {
     const isYoung = Date.now() - statSync(join(folder, name)).mtimeMs < BUNDLE_KEEP_MS
-    if (!used.has(name) && !isYoung) rmSync(join(folder, name), { force: true })
+    if (name !== NODE_NOTE && !used.has(name) && !isYoung) rmSync(join(folder, name), { force: true })
+  }
+}
+
+/**
+ * Removes copies of Node that no project of this user runs from: each notes which one it has started with. While one
+ * has not noted anything, because it runs an older moodify, all stay.
+ */
+export function pruneNodes(paths: StatePaths): void {
+  const projects = dirname(paths.state)
+  const notes = readdirSync(projects)
+    .map((project) => join(projects, project, 'runtime'))
+    .filter((folder) => folder !== nodesFolder(paths) && existsSync(folder))
+    .map((folder) => readIfExists(join(folder, NODE_NOTE)))
+  if (notes.includes(null) || !existsSync(nodesFolder(paths))) return
+  for (const name of readdirSync(nodesFolder(paths))) {
+    const isYoung = Date.now() - statSync(join(nodesFolder(paths), name)).mtimeMs < BUNDLE_KEEP_MS
+    if (!notes.includes(name) && !isYoung) rmSync(join(nodesFolder(paths), name), { force: true })
   }
 }
 
@@ -150,6 +172,8 @@ async function endSupervisor(paths: StatePaths): Promise<void> {
   }
 }
 
+/** Of all projects. */
+const nodesFolder = (paths: StatePaths): string => join(dirname(paths.state), 'runtime')
 const runtimeFolder = (paths: StatePaths): string => join(paths.state, 'runtime')
 const bundleName = (hash: string): string => `moodify-${hash}.mjs`
 

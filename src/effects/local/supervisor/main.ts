@@ -44,7 +44,12 @@ export async function runSupervisor(options: SupervisorOptions): Promise<void> {
   makeStateFolders(paths)
   const held = await lockFolder(paths)
   const identity: ProcessIdentity = { pid: process.pid, started: startedOf(process.pid)! }
-  writeDurably(supervisorPidFile(paths), JSON.stringify(identity))
+  try {
+    writeDurably(supervisorPidFile(paths), JSON.stringify(identity))
+  } catch (error) {
+    // A full disk is no reason for replicas to have no supervisor; only, nobody would see that this one was killed.
+    console.error(`The supervisor could not note who it is: ${(error as Error).message}`)
+  }
   const supervisor = new Supervisor(
     {
       paths,

@@ -76,7 +76,13 @@ export class RunnerKeeper {
   /** After an exit with status 0. */
   #isDone(): boolean {
     const done = this.#asked === this.#askedBeforeStart
-    if (done) this.#options.store.change(this.#options.environment, { runnerWanted: false })
+    const { store, environment, say } = this.#options
+    try {
+      if (done) store.change(environment, { runnerWanted: false })
+    } catch (error) {
+      // Then the next supervisor starts one that has nothing to do, and ends.
+      say(`that no runner is needed could not be noted: ${(error as Error).message}`)
+    }
     return done
   }
 }

@@ -74,8 +74,18 @@ export class StateStore {
     this.#write({ ...this.#state, environments })
   }
 
+  /** @throws OperatingError PLATFORM_FAILED when it cannot be saved: then nothing has changed */
   #write(next: State): void {
-    writeDurably(this.#file, JSON.stringify(next))
+    try {
+      writeDurably(this.#file, JSON.stringify(next))
+    } catch (error) {
+      const { message } = error as Error
+      throw new OperatingError(
+        'PLATFORM_FAILED',
+        `The state of the platform cannot be saved: ${message}.`,
+        'moodify doctor',
+      )
+    }
     this.#state = next
   }
 

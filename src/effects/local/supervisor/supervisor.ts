@@ -2,7 +2,7 @@ import { OperatingError } from '../../../errors/catalogue.ts'
 import { PROTOCOL_VERSION, type SupervisorEnvironments, type SupervisorSnapshot } from '../protocol.ts'
 import { plainText, type Routes } from '../socket-server.ts'
 import { Environment, type Shared } from './environment.ts'
-import { pruneRuntime, supervisorLog } from './launch.ts'
+import { pruneNodes, pruneRuntime, supervisorLog } from './launch.ts'
 import { metricsPage } from './metrics.ts'
 import { MetricsServer } from './metrics-server.ts'
 import { canListen, portBusy } from './ports.ts'
@@ -48,6 +48,7 @@ export class Supervisor {
 
   readonly routes: Routes = {
     'GET /snapshot': () => this.#snapshot(),
+    'GET /alive': () => undefined,
     'GET /metrics': async () => plainText(await this.#metrics()),
     'PUT /environments': (body) =>
       this.#write(async () => {
@@ -167,7 +168,10 @@ export class Supervisor {
   #pruneRuntime(): void {
     const { paths, build } = this.#shared
     const used = this.#all().flatMap(({ front, runner }) => [...front.buildsInUse(), ...runner.buildsInUse()])
-    if (!used.includes(null)) pruneRuntime(paths, new Set([build, ...used]))
+    if (used.includes(null)) return
+    pruneRuntime(paths, new Set([build, ...used]))
+    // Whatever runs here is of this build, started with the Node that was noted with it.
+    if (used.every((one) => one === build)) pruneNodes(paths)
   }
 
   /** What is no longer in moodify.yaml ends, unless it serves: a name changed by mistake must not be an outage. */

@@ -18,6 +18,8 @@ export interface Tuning {
   readonly frontStartsMs: number
   /** How often fronts look whether the supervisor was killed; null: never. */
   readonly supervisorWatchMs: number | null
+  /** A supervisor that lives on without answering a front for this long is killed and started again. */
+  readonly supervisorHungMs: number
   readonly memoryTickMs: number
   readonly logTickMs: number
   readonly logMaxBytes: number
@@ -41,6 +43,7 @@ export const defaultTuning: Tuning = {
   frontHungMs: 30_000,
   frontStartsMs: 30_000,
   supervisorWatchMs: 1000,
+  supervisorHungMs: 30_000,
   memoryTickMs: 5000,
   logTickMs: 10_000,
   logMaxBytes: 10 * 1024 * 1024,

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, renameSync, statSync, truncateSync } from 'node:fs'
+import { copyFileSync, existsSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { residentBytes } from '../processes/identity.ts'
 import type { Replica } from './replica.ts'
 import type { Tuning } from './tuning.ts'
@@ -40,6 +40,11 @@ export function rotateLog(log: string, { logMaxBytes, logKeep }: Pick<Tuning, 'l
   for (let number = logKeep; number > 1; number--) {
     if (existsSync(`${log}.${number - 1}`)) renameSync(`${log}.${number - 1}`, `${log}.${number}`)
   }
-  copyFileSync(log, `${log}.1`)
+  try {
+    copyFileSync(log, `${log}.1`)
+  } catch {
+    // A full disk: what this log holds is the space that is missing.
+    rmSync(`${log}.1`, { force: true })
+  }
   truncateSync(log)
 }

@@ -4,6 +4,7 @@ import type { Context } from '../../../verbs/context.ts'
 import { readState } from '../../../verbs/context.ts'
 import { preview, send } from '../../../verbs/send.ts'
 import { confirm } from '../ask.ts'
+import { sayWhenInterrupted } from '../leaving.ts'
 import { createOutput, type Output, printHeader } from '../output.ts'
 import { NEXT, watchRelease } from '../watch-release.ts'
 
@@ -61,7 +62,7 @@ export async function announceAndSend(
   output.line(`will ${will}`)
   await askUnlessSure(output, flags, 'Do it?')
   const { state } = await readState(context)
-  const { answer } = await send(context, command)
+  const { answer } = await send(context, command, () => sayWhenInterrupted(context, output))
   return { afterSeq: state.seq, answer }
 }
 
