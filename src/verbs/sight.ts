@@ -12,6 +12,7 @@ import {
   type Traffic,
 } from '../analysis/sensitivity.ts'
 import { warmUpBefore, warmUpIn } from '../analysis/warm-up.ts'
+import { OperatingError } from '../errors/catalogue.ts'
 import type { Member, Plan, Step } from '../plan/plan.ts'
 import type { Context } from './context.ts'
 
@@ -69,12 +70,22 @@ export async function sightOf(
   return found.flat()
 }
 
-/** Weights and times of a first stage that would find an error rate, at the traffic of now. */
+/**
+ * Weights and times of a first stage that would find an error rate, at the traffic of now.
+ *
+ * @throws OperatingError BAD_FLAG where limits alone count, because then no stage finds what is below them
+ */
 export async function stagesThatSee(
   context: Context,
   plan: Plan,
   { rate, requestsPerSecond }: { rate: number; requestsPerSecond?: number },
 ): Promise<Readonly<Record<string, readonly ProposedStage[]>>> {
+  if (plan.triggers.mode !== 'sequential')
+    throw new OperatingError(
+      'BAD_FLAG',
+      '--see needs triggers.mode: sequential; with threshold nothing is found but what is above the limits',
+      'moodify plan --help',
+    )
   const found = await Promise.all(
     plan.members.map(async (member) => {
       const seen = await trafficOf(context, member)

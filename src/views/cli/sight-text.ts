@@ -41,5 +41,5 @@ function rate(perSecond: number): string {
 }
 
 function rounded(value: number): string {
-  return value < 10 ? String(Math.ceil(value)) : String(Number(value.toPrecision(2)))
+  return numberInWords(value < 10 ? Math.ceil(value) : Number(value.toPrecision(2)))
 }
