@@ -54,7 +54,7 @@ describe('plan: golden text', () => {
       at most    3 min until it is released, when there is data to judge by
       at peak    6 replicas of backend
       goes back  when its errors or slow answers are shown to be more than 1.25 × those of the old version
-                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this
+                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this while the old one serves too
                  when a replica is in a crash loop
                  when failing health checks > 50 % of its replicas
                  when a step fails or is not done in its time
@@ -85,7 +85,7 @@ describe('plan: golden text', () => {
       at most    2 min until it is released, when there is data to judge by, the wait for its approval not counted
       at peak    6 replicas of backend
       goes back  when its errors or slow answers are shown to be more than 1.25 × those of the old version
-                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this
+                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this while the old one serves too
                  when a replica is in a crash loop
                  when failing health checks > 50 % of its replicas
                  when a step fails or is not done in its time
@@ -109,7 +109,7 @@ describe('plan: golden text', () => {
       at most    3 min 26 s until it is released, when there is data to judge by
       at peak    4 replicas of backend
       goes back  when its errors or slow answers are shown to be more than 1.25 × those of the old version
-                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this
+                 when error rate > 5 % or P95 > 5 s is shown; of good versions at most 1 % are taken back by all this while the old one serves too
                  when a replica is in a crash loop
                  when failing health checks > 50 % of its replicas
                  when a step fails or is not done in its time
@@ -164,7 +164,8 @@ describe('plan: golden text', () => {
                  the old version
                  when error rate > 5 % or P95 > 5 s is
                  shown; of good versions at most 1 % are
-                 taken back by all this
+                 taken back by all this while the old
+                 one serves too
                  when a replica is in a crash loop
                  when failing health checks > 50 % of
                  its replicas

@@ -101,7 +101,7 @@ function triggersInWords(triggers: Triggers): string[] {
       ? [`${limits}, ${enough}`]
       : [
           `its errors or slow answers are shown to be more than ${triggers.margin} × those of the old version`,
-          `${limits} is shown; of good versions at most ${percent(triggers.alphaPercent)} are taken back by all this`,
+          `${limits} is shown; of good versions at most ${percent(triggers.alphaPercent)} are taken back by all this while the old one serves too`,
         ]
   return [
     ...rates,
