@@ -15,6 +15,7 @@ import { heartbeat } from './effects/kubernetes/heartbeat.ts'
 import { clusterHost } from './effects/kubernetes/host.ts'
 import { configMapStore } from './effects/kubernetes/journal-store.ts'
 import { clusterPlatform } from './effects/kubernetes/platform.ts'
+import { clusterPreview } from './effects/kubernetes/preview.ts'
 import { digestInRegistry } from './effects/kubernetes/registry.ts'
 import { clusterVersions } from './effects/kubernetes/versions.ts'
 import { resolveVersion } from './effects/local/artifacts/resolve.ts'
@@ -118,6 +119,7 @@ function clusterContext(
         return platform.trafficNotes()
       },
     }),
+    preview: clusterPreview({ api, kubernetes, services }),
     versions: clusterVersions({ api, kubernetes, services, registry, digestOf: digestInRegistry }),
     clock,
     actor: whoIsIt(),

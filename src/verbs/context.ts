@@ -3,6 +3,7 @@ import type { Actor } from '../domain/names.ts'
 import type { Clock } from '../effects/ports/clock.ts'
 import type { Host, Versions } from '../effects/ports/host.ts'
 import type { Platform } from '../effects/ports/platform.ts'
+import type { Preview } from '../effects/ports/preview.ts'
 import { fold } from '../engine/evolve.ts'
 import type { JournalRecord } from '../engine/record.ts'
 import type { EnvironmentState } from '../engine/state.ts'
@@ -16,6 +17,8 @@ export interface Context {
   readonly platform: Platform
   readonly host: Host
   readonly versions: Versions
+  /** Where the platform applies objects. */
+  readonly preview?: Preview
   readonly clock: Clock
   readonly actor: Actor
 }

@@ -8,6 +8,7 @@ import { analyzeAction } from './actions/analyze.ts'
 import { deployAction, planAction } from './actions/deploy.ts'
 import { explainAction, historyAction, logsAction, statusAction } from './actions/look.ts'
 import { doctorAction, downAction, initAction, upAction } from './actions/platform.ts'
+import { diffAction, renderAction } from './actions/preview.ts'
 import { replayAction } from './actions/replay.ts'
 import { controlAction, lockAction, resumeAction, retryAction, rollbackAction, unlockAction } from './actions/steer.ts'
 import { envAction, stepAction, stepNames } from './actions/step.ts'
@@ -157,6 +158,17 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
     withJson(verb('explain', 'every decision of a release with its evidence', explainAction(composeContext))),
   ).argument('[release]', 'such as r-3 (default: the newest)')
   inEnvironment(withJson(verb('history', 'all releases of the environment', historyAction(composeContext))))
+  inEnvironment(verb('render', 'print the objects that a version would be applied as', renderAction(composeContext)))
+    .requiredOption('-v, --version <version>', 'tag of the images')
+    .option('--slot <slot>', 'only this slot (default: all of them)')
+    .option('-o, --output <folder>', 'write files there')
+  inEnvironment(
+    withJson(
+      verb('diff', 'what applying a version would change, as the cluster says; nothing is', diffAction(composeContext)),
+    ),
+  )
+    .requiredOption('-v, --version <version>', 'tag of the images')
+    .option('--slot <slot>', 'this slot (default: the one that a release would use)')
   inEnvironment(
     verb('env', 'print the slot that is live, such as blue, and nothing else', envAction(composeContext)),
   ).option('--service <name>', 'service (default: the first one)')
