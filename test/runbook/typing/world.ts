@@ -119,9 +119,13 @@ export async function setUp(world: World, fixture: Fixture): Promise<void> {
 /** moodify.yaml of the clone with the layout of the section, and with watching that does not take minutes. */
 async function configure({ clone }: World, layout: 'single' | 'blue-green'): Promise<void> {
   const text = await readFile(join(root, 'moodify.yaml'), 'utf8')
-  const changed = text
-    .replaceAll(/monitorSeconds: \d+/g, `monitorSeconds: ${MONITOR_SECONDS}`)
-    .replaceAll('    kubernetes:\n', `    kubernetes:\n      layout: ${layout}\n`)
+  const watching = ['blueGreen: { monitorSeconds: N }', 'rolling: { monitorSeconds: N }', 'canary: { stageSeconds: N }']
+  const changed = [
+    text
+      .replaceAll(/monitorSeconds: \d+/g, `monitorSeconds: ${MONITOR_SECONDS}`)
+      .replaceAll('    kubernetes:\n', `    kubernetes:\n      layout: ${layout}\n`),
+    ...watching.map((line) => line.replace('N', String(MONITOR_SECONDS))),
+  ].join('\n')
   await writeFile(join(clone, 'moodify.yaml'), changed)
 }
 
