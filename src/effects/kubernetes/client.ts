@@ -9,7 +9,7 @@ import {
   type Resource,
   type WatchEvent,
 } from './api.ts'
-import type { ConnectOptions } from './credentials.ts'
+import type { ConnectOptions } from './connect-options.ts'
 import { type Ask, createTransport, type Transport } from './transport.ts'
 
 const PAGE = 500

@@ -4,25 +4,11 @@
 // The library is imported only for what is not plain, and of it only the file that reads kubeconfigs.
 import type { Agent, RequestOptions } from 'node:https'
 import { OperatingError } from '../../errors/catalogue.ts'
+import type { ConnectOptions, Credentials } from './connect-options.ts'
 import { plainCredentials } from './plain-kubeconfig.ts'
 
-export interface ConnectOptions {
-  /** Absolute path of a kubeconfig; by default what kubectl would take. */
-  readonly kubeconfig?: string | undefined
-  /** Name of a context in it; by default its current one. */
-  readonly context?: string | undefined
-}
-
-export interface Credentials {
-  readonly server: URL
-  readonly context: string
-  /** Namespace that the context names, or null. */
-  readonly namespace: string | null
-  /** Set where requests go through a proxy. */
-  readonly agent: Agent | null
-  /** TLS and authorization of the next request; tokens and certificates that expire are renewed. */
-  apply(): Promise<RequestOptions>
-}
+/** What the library falls back to. */
+const NO_KUBECONFIG = 'http://localhost:8080'
 
 /** @throws OperatingError KUBECONFIG_INVALID */
 export async function loadCredentials({ kubeconfig, context }: ConnectOptions): Promise<Credentials> {
@@ -44,6 +30,8 @@ export async function loadCredentials({ kubeconfig, context }: ConnectOptions): 
     config.setCurrentContext(context)
   }
   const cluster = config.getCurrentCluster()
+  if (cluster?.server === NO_KUBECONFIG)
+    throw invalid('There is no kubeconfig: KUBECONFIG is not set, and ~/.kube/config is not there.')
   if (!cluster) throw invalid('The kubeconfig names no cluster to speak to.')
   const apply = async () => {
     const options: RequestOptions = {}

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
-import type { ConnectOptions, Credentials } from './credentials.ts'
+import type { ConnectOptions, Credentials } from './connect-options.ts'
 
 interface Named {
   readonly name?: string

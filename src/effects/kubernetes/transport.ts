@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import type { RequestOptions as HttpsOptions } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, ApiUnreachable } from './api.ts'
-import { type ConnectOptions, type Credentials, loadCredentials } from './credentials.ts'
+import type { ConnectOptions, Credentials } from './connect-options.ts'
+import { loadCredentials } from './credentials.ts'
 
 // Without `import`: see the embedded platform's http.ts.
 const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule('node:http')
