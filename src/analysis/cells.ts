@@ -14,8 +14,8 @@
 // Hypothesis: none of its own.
 // What makes it valid: if requests fail with the same probability, a sample of stable's is bad as often as a cell of
 // the canary's of that size. If failures of a cell come together, the sample hits one of them more often than in
-// proportion, and if a stall fails all of a cell, every sample is bad: then stable looks no better than it is. The
-// sizes are used, never what failed. It does not hold for a fault that hits each replica alike and fails one request of
+// proportion, and if a stall fails all of a cell, every sample is bad: then stable looks no better than it is. What
+// failed in a second never decides how that second is looked at. It does not hold for a fault that hits each replica alike and fails one request of
 // it whatever its load; there a canary with a ninth of the load fails its users nine times as often, and is judged so.
 // More units from one cell of stable, as many as it has samples, would find more, but a stall would count nine times.
 // For latency, where most cells hold some slow request, a cell counts with the share of its slow ones; the e-process
