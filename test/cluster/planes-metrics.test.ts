@@ -13,7 +13,15 @@ import { until } from '../support/until.ts'
 import { onCluster } from './support/namespace.ts'
 import { ENVOY_ADMIN, ISTIO_PORT, isInsideCluster, planesUp } from './support/planes.ts'
 import { hasPrometheus, startPrometheus } from './support/prometheus.ts'
-import { openShop, type Shop, virtualServiceOf } from './support/shop.ts'
+import { httpRouteOf, ingressesOf, openShop, type Shop, virtualServiceOf } from './support/shop.ts'
+import {
+  lackOfTraefik,
+  startTraefik,
+  TRAEFIK_GATEWAY_PORT,
+  TRAEFIK_INGRESS_PORT,
+  TRAEFIK_PAGE,
+  traefikGateway,
+} from './support/traefik.ts'
 import { startUsers } from './support/users.ts'
 
 const NOT_INSIDE = 'this is not inside the network of the cluster: start it with enter'
@@ -84,6 +92,47 @@ onCluster(() => {
     expect(counted.total('blue', 'failures')).toBe(0)
     // Histograms are merged once a second: answers of the proof, from before the first look, may be among these.
     expect(counted.timed('blue') - blue).toBeLessThanOrEqual(20)
+  })
+
+  test('Traefik’s statistics are what users counted, for an ingress with a canary and for an HTTPRoute', async ({
+    skip,
+  }) => {
+    skip(!isInside, NOT_INSIDE)
+    skip(lackOfTraefik !== null, lackOfTraefik ?? '')
+    await using shop = await openShop('kt-traefik')
+    await using _ = await startTraefik(shop.api)
+    for (const ingress of ingressesOf(shop)) await shop.apply('ingresses', ingress)
+    await shop.apply('gateways', traefikGateway())
+    await shop.apply('httproutes', httpRouteOf(shop, { name: 'traefik' }))
+    for (const [by, port] of [
+      ['nginx', TRAEFIK_INGRESS_PORT],
+      ['httproute', TRAEFIK_GATEWAY_PORT],
+    ] as const) {
+      const services = [{ ...shop.service, fronts: [{ host: '127.0.0.1', port }] }] as const
+      const options = { api: shop.api, clock: systemClock, services, by, mix: false, propagationMs: 4000 }
+      const { plane } = await choosePlane(options)
+      await plane.setShares({ service: 'backend', shares: { blue: 70, canary: 30 }, generation: 1 }, 1)
+      await until('it is followed', async () => (await plane.route('backend')).generation === 1)
+      // A service is in these statistics from its first request on.
+      await until('both have answered', async () => {
+        await using users = startUsers({ port, hostHeader: shop.host, connections: 2 })
+        await users.next(30)
+        return (users.versions['canary'] ?? 0) > 0 && (users.versions['blue'] ?? 0) > 0
+      })
+      const pages = [{ name: 'traefik', read: async () => (await fetch(TRAEFIK_PAGE)).text() }]
+      const slots = async () =>
+        (await plane.destinations('backend')).map((one) => ({ ...one, namespace: shop.namespace, revision: 'r1' }))
+      const counted = collector(gatewayCells({ clock: systemClock, pages, slots }))
+      await counted.read()
+      const users = startUsers({ port, hostHeader: shop.host })
+      await users.next(200)
+      await users[Symbol.asyncDispose]()
+      await until('all is counted', async () => {
+        await counted.read()
+        return counted.total('blue') + counted.total('canary') >= users.requests
+      })
+      expect({ blue: counted.total('blue'), canary: counted.total('canary') }).toEqual(users.versions)
+    }
   })
 
   describe('Prometheus', () => {

@@ -9,7 +9,13 @@ import { until } from '../support/until.ts'
 import { onCluster } from './support/namespace.ts'
 import { GATEWAY_API_PORT, ISTIO_PORT, ISTIOD_URL, isInsideCluster, killIstiod, planesUp } from './support/planes.ts'
 import { httpRouteOf, ingressesOf, openShop, type Shop, virtualServiceOf } from './support/shop.ts'
-import { lackOfTraefik, startTraefik, TRAEFIK_GATEWAY_PORT, TRAEFIK_INGRESS_PORT } from './support/traefik.ts'
+import {
+  lackOfTraefik,
+  startTraefik,
+  TRAEFIK_GATEWAY_PORT,
+  TRAEFIK_INGRESS_PORT,
+  traefikGateway,
+} from './support/traefik.ts'
 import { startUsers, type Users, type Versions } from './support/users.ts'
 
 const NOT_INSIDE = 'this is not inside the network of the cluster: start it with enter'
@@ -43,13 +49,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     front: front(TRAEFIK_GATEWAY_PORT),
     lack: lackOfTraefik,
     async apply(shop) {
-      const listeners = [{ name: 'http', port: TRAEFIK_GATEWAY_PORT, protocol: 'HTTP' }]
-      await shop.apply('gateways', {
-        apiVersion: 'gateway.networking.k8s.io/v1',
-        kind: 'Gateway',
-        metadata: { name: 'traefik' },
-        spec: { gatewayClassName: 'traefik', listeners },
-      })
+      await shop.apply('gateways', traefikGateway())
       await shop.apply('httproutes', httpRouteOf(shop, { name: 'traefik' }))
     },
   },

@@ -23,7 +23,10 @@ try {
   }
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const options = ['run', '--config', join(root, 'vitest.cluster.config.ts'), ...process.argv.slice(2)]
-  const { status } = spawnSync(process.execPath, [vitest, ...options], {
+  // Gateways and Services of the cluster can only be reached from inside its network.
+  const enter = isExisting ? process.env['MOODIFY_TEST_ENTER'] : join(here, 'enter')
+  const [program, ...words] = [...(enter ? [enter] : []), process.execPath, vitest, ...options]
+  const { status } = spawnSync(program!, words, {
     cwd: root,
     env: environment,
     stdio: 'inherit',

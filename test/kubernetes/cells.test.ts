@@ -15,14 +15,21 @@ const marks = (revision: string) => ({ 'moodify.dev/revision': revision, 'moodif
 const spec = { containers: [{ name: 'backend', image: IMAGE }] }
 
 /** Deployments by slot, and their ready pods with the revision that each runs. */
-function cluster(slots: Readonly<Record<string, { desired: string; pods: readonly string[] }>>): Watched {
+function cluster(
+  slots: Readonly<Record<string, { desired: string; pods: readonly string[]; replicas?: number }>>,
+): Watched {
   const owned = (kind: string, uid: string) => [{ kind, name: uid, uid }]
   const deployments = new Map<string, KubernetesObject>()
   const [replicasets, pods]: [KubernetesObject[], KubernetesObject[]] = [[], []]
-  for (const [slot, { desired, pods: running }] of Object.entries(slots)) {
+  for (const [slot, { desired, pods: running, replicas = 1 }] of Object.entries(slots)) {
     const template = { metadata: { annotations: marks(desired) }, spec }
     const metadata = { name: `backend-${slot}`, uid: `d-${slot}` }
-    deployments.set(metadata.name, { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { template } })
+    deployments.set(metadata.name, {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata,
+      spec: { replicas, template },
+    })
     const set = { name: `rs-${slot}`, uid: `rs-${slot}`, ownerReferences: owned('Deployment', `d-${slot}`) }
     replicasets.push({ apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata: set })
     for (const [index, revision] of running.entries()) {
@@ -107,6 +114,13 @@ describe('counts of a gateway', () => {
       { slot: 'blue', revision: 'r1', replica: `blue at ${host}`, requests: 10, failures: 0 },
       { slot: 'canary', revision: 'r2', replica: `canary at ${host}`, requests: 10, failures: 10 },
     ])
+  })
+
+  test('are not asked for a slot that is meant to have no pods', async () => {
+    await using gateway = await pageServer(() => page('backend-service', 100, 0))
+    const slots = { blue: { desired: 'r1', pods: ['r1'] }, canary: { desired: 'r2', pods: [], replicas: 0 } }
+    const next = reading(cluster(slots), { from: 'gateway', pages: [gateway.url] }, destinations)
+    expect(await next()).toEqual([])
   })
 
   test('of a slot that rolls are nobody’s, and that is said', async () => {

@@ -95,7 +95,9 @@ function podsByRevision(watched: Watched, service: ClusterService, slot: SlotNam
 function desiredRevision(watched: Watched, service: ClusterService, slot: SlotName): string | null {
   const deployment = watched.find('deployments', service.deployments[slot] ?? '')
   if (!deployment) return null
-  const { metadata, spec } = deploymentSpec(deployment).template
+  const { replicas = 1, template } = deploymentSpec(deployment)
+  if (replicas === 0) return null
+  const { metadata, spec } = template
   return revisionOf(metadata?.annotations, mainContainer(spec, service.name)?.image ?? '')
 }
 

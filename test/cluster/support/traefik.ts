@@ -1,6 +1,6 @@
 // Traefik as a reader of NGINX's canary annotations and of HTTPRoutes, from the binary that MOODIFY_TEST_TRAEFIK names.
 import { spawn } from 'node:child_process'
-import type { Api } from '../../../src/effects/kubernetes/api.ts'
+import type { Api, KubernetesObject } from '../../../src/effects/kubernetes/api.ts'
 import { until } from '../../support/until.ts'
 
 export const TRAEFIK_INGRESS_PORT = 8082
@@ -60,5 +60,16 @@ export async function startTraefik(api: Api): Promise<AsyncDisposable> {
       traefik.kill()
       await ended
     },
+  }
+}
+
+/** A Gateway of Traefik's, in the namespace to which it is applied. */
+export function traefikGateway(): KubernetesObject {
+  const listeners = [{ name: 'http', port: TRAEFIK_GATEWAY_PORT, protocol: 'HTTP' }]
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'traefik' },
+    spec: { gatewayClassName: 'traefik', listeners },
   }
 }
