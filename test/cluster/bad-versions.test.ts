@@ -37,7 +37,7 @@ onCluster(() => {
     const load = await app.load(40)
     const text = expectCode(await app.moodify('deploy', '-v', 'v1.3.0-errors', '--monitor', '60', '--yes'), ROLLED_BACK)
     const tally = await load.stop()
-    expectNothingDropped(tally)
+    expectNothingDropped(tally, text)
     expect(text).toMatch(/going back: backend: .*error rate/)
     expect(tally.failed).toBeLessThan(tally.answered * 0.05)
   })

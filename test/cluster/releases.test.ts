@@ -21,7 +21,7 @@ onCluster(() => {
     const back = expectCode(await app.moodify('rollback', '-t', 'undo', '--yes'), 0)
     expect(back).toContain('v1.2.2 is still warm in blue')
     expect(await selectorOf(app)).toEqual({ app: 'backend', environment: 'blue' })
-    expectNothingDropped(await load.stop())
+    expectNothingDropped(await load.stop(), second + back)
     const { replicas } = (await app.object('deployments', 'backend-green'))['spec'] as { replicas: number }
     expect(replicas).toBe(0)
   })
@@ -31,7 +31,7 @@ onCluster(() => {
     expectCode(await app.moodify('deploy', '-v', 'v1.2.2', '--yes'), 0)
     const load = await app.load(30)
     const rolled = expectCode(await app.moodify('deploy', '-v', 'v1.2.3', '--strategy', 'rolling', '--yes'), 0)
-    expectNothingDropped(await load.stop())
+    expectNothingDropped(await load.stop(), rolled)
     expect(rolled.replaceAll(/\s+/g, ' ')).toContain('going back takes as long as the rollout')
     const { metadata } = await app.object('deployments', 'backend-blue')
     expect(metadata.annotations?.['kubernetes.io/change-cause']).toContain('backend v1.2.3')
@@ -43,8 +43,8 @@ onCluster(() => {
     const load = await app.load(30)
     const release = app.start('deploy', '-v', 'v1.2.3', '--monitor', '120', '--yes')
     await release.said('judge backend at 100 %')
-    expectCode(await app.moodify('abort', '--yes'), 0)
-    expectNothingDropped(await load.stop())
+    const aborted = expectCode(await app.moodify('abort', '--yes'), 0)
+    expectNothingDropped(await load.stop(), aborted)
     expect(await selectorOf(app)).toEqual({ app: 'backend', environment: 'blue' })
     await release.ended
   })

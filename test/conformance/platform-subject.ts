@@ -10,6 +10,8 @@ export type Behaviour = (typeof behaviours)[number]
 export interface PlatformSubject extends AsyncDisposable {
   readonly platform: Platform
   readonly service: string
+  /** False where versions come built, such as images. */
+  readonly builds?: boolean
   /** Another version every time it is called with another name. */
   revision(version: string, behaviour?: Behaviour): Promise<Revision>
   /** Lets time pass until something is seen, and fails when it never is. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { isReady, readyReplicas } from '../../src/domain/snapshot.ts'
 import { BLUE, GREEN, going, ids, type PlatformSubject, running, runs, slotOf } from './platform-subject.ts'
-import type { MakeSubject } from './subject.ts'
+import { type MakeSubject, skipWithout } from './subject.ts'
 
 export function describeWorkloads(name: string, makeSubject: MakeSubject<PlatformSubject>): void {
   describe(`workloads, ${name}`, () => {
@@ -184,8 +184,9 @@ export function describeWorkloads(name: string, makeSubject: MakeSubject<Platfor
       await workloads.prepare(revision, going)
     })
 
-    test('a build that fails is an operating error', async () => {
+    test('a build that fails is an operating error', async (context) => {
       await using subject = await makeSubject()
+      skipWithout(context, subject.builds === false ? 'nothing is built here' : {})
       const revision = await subject.revision('v1', 'buildFails')
       await expect(subject.platform.workloads.prepare(revision, going)).rejects.toMatchObject({ code: 'BUILD_FAILED' })
     })

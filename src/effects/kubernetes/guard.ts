@@ -12,17 +12,17 @@ const ANCHOR = 'moodify-epoch'
 
 const configMaps = (namespace: string): Resource => ({ apiVersion: 'v1', plural: 'configmaps', namespace })
 
-/** From now on writers with a lower epoch make nothing new here. */
+/**
+ * Before any write of ours: a writer with a lower epoch is refused from now on, also where there is no object yet.
+ *
+ * @throws OperatingError STALE_EPOCH
+ */
 export async function stampNamespace(api: Api, namespace: string, epoch: number): Promise<void> {
   const resource = configMaps(namespace)
-  const change: KubernetesObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: ANCHOR, namespace } }
-  await applyGuarded(api, resource, ANCHOR, epoch, () => change)
-}
-
-export async function guardNamespace(api: Api, namespace: string, epoch: number): Promise<void> {
-  const target = { resource: configMaps(namespace), name: ANCHOR }
-  const anchor = await readIfThere(api, target)
-  if (anchor) guardEpoch(stampOf(anchor), epoch, target)
+  const wanted: KubernetesObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: ANCHOR, namespace } }
+  await applyGuarded(api, resource, ANCHOR, epoch, (current) =>
+    current && stampOf(current).epoch === epoch ? null : wanted,
+  )
 }
 
 /**

@@ -6,14 +6,14 @@ import type { ImageSource, Revision } from '../../domain/revision.ts'
 import { invariant, OperatingError } from '../../errors/catalogue.ts'
 import type { SlotTarget, Workloads } from '../ports/platform.ts'
 import type { Api, KubernetesObject, PatchOperation, Resource } from './api.ts'
-import { applyGuarded, guardNamespace, stampNamespace } from './guard.ts'
+import { applyGuarded, stampNamespace } from './guard.ts'
 import { resourceOf } from './kinds.ts'
 import type { ClusterService } from './layout.ts'
 import { deploymentSpec, FIELD_MANAGER, MIN_REPLICAS, mainContainer, revisionOf } from './marks.ts'
 import type { Watched } from './observer.ts'
 import { filesOf, renderFiles, type SlotManifests, scaledBy, slotManifests } from './slot-manifests.ts'
 import { slotObject } from './slot-object.ts'
-import { asOperating, stampEpoch, writeGuarded } from './traffic/guarded.ts'
+import { asOperating, readIfThere, stampEpoch, writeGuarded } from './traffic/guarded.ts'
 import { stampOperations } from './traffic/stamp.ts'
 
 export interface WorkloadOptions {
@@ -68,7 +68,7 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
     epoch: number,
   ): Promise<void> {
     const service = serviceNamed(name)
-    await guardNamespace(api, namespace, epoch)
+    await stampNamespace(api, namespace, epoch)
     const deployment = deploymentOf({ service: name, slot })
     let manifests: SlotManifests | null = null
     const applied = await applyGuarded(api, deployments, deployment, epoch, (current) => {
@@ -84,7 +84,19 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
     })
     if (applied) watched.put('deployments', applied)
     if (manifests) await applyCompanions(service, manifests, epoch)
-    if (replicas !== undefined) await floor({ service: name, slot, replicas }, epoch)
+    if (replicas !== undefined) await scale(deployment, replicas, epoch)
+  }
+
+  /** Exactly as many, or where an autoscaler is at work at least as many. */
+  async function scale(name: string, replicas: number, epoch: number): Promise<void> {
+    const autoscaler = await autoscalerOf(name)
+    const scaled = await writeGuarded(api, { resource: deployments, name }, epoch, (object) => {
+      const running = deploymentSpec(object).replicas ?? 1
+      if (running === replicas || (autoscaler && running > replicas)) return []
+      return [...stampOperations(object, { epoch }), setReplicas(object, replicas)]
+    })
+    watched.put('deployments', scaled)
+    if (autoscaler) await holdFloor(autoscaler, replicas, epoch)
   }
 
   async function applyCompanions(service: ClusterService, { companions }: SlotManifests, epoch: number): Promise<void> {
@@ -119,16 +131,17 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
     )
   }
 
-  /** The HPA owns what is above its minimum: a floor is held there too. */
   async function floor({ service, slot, replicas }: SlotTarget & { replicas: number }, epoch: number): Promise<void> {
     const name = deploymentOf({ service, slot })
-    const scaled = await writeGuarded(api, { resource: deployments, name }, epoch, (object) => {
-      const running = deploymentSpec(object).replicas ?? 1
-      return running >= replicas ? [] : [...stampOperations(object, { epoch }), setReplicas(object, replicas)]
-    })
-    watched.put('deployments', scaled)
-    const autoscaler = await autoscalerOf(name)
-    if (!autoscaler) return
+    await stampNamespace(api, namespace, epoch)
+    const known = await readIfThere(api, { resource: deployments, name })
+    const running = known ? (deploymentSpec(known).replicas ?? 1) : 0
+    // An empty slot stays empty.
+    if (running > 0) await scale(name, Math.max(running, replicas), epoch)
+  }
+
+  /** The HPA owns what is above its minimum: a floor is held there too. */
+  async function holdFloor(autoscaler: KubernetesObject, replicas: number, epoch: number): Promise<void> {
     const target = { resource: autoscalers, name: autoscaler.metadata.name }
     await writeGuarded(api, target, epoch, (object) => {
       const { minReplicas = 1 } = object['spec'] as { minReplicas?: number }
@@ -177,10 +190,8 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
     ensureFloor: floor,
     async retire(target, epoch) {
       const name = deploymentOf(target)
-      await guardNamespace(api, namespace, epoch)
-      const known = await api.get(deployments, name).catch((error: unknown) => {
-        throw asOperating(error, `read deployments/${name} in ${namespace}`)
-      })
+      await stampNamespace(api, namespace, epoch)
+      const known = await readIfThere(api, { resource: deployments, name })
       if (!known) return
       const scaled = await writeGuarded(api, { resource: deployments, name }, epoch, (object) => {
         if (deploymentSpec(object).replicas === 0) return []

@@ -30,12 +30,16 @@ export interface Shipped extends ClusterNamespace {
   /** @returns exit code and everything that was printed */
   moodify(...argv: readonly string[]): Promise<{ code: number | null; text: string }>
   /** Starts a command; `said` resolves when it has printed this. */
-  start(...argv: readonly string[]): {
-    said(text: string): Promise<void>
-    ended: Promise<{ code: number | null; text: string }>
-  }
+  start(...argv: readonly string[]): Started
   load(requestsPerSecond: number): Promise<{ stop(): Promise<Tally> }>
+  /** The same command on another machine, which has the configuration and the kubeconfig and nothing else. */
+  elsewhere(env?: Readonly<Record<string, string>>): Promise<Pick<Shipped, 'moodify' | 'start'>>
   object(plural: string, name: string): Promise<KubernetesObject>
+}
+
+export interface Started {
+  said(text: string): Promise<void>
+  readonly ended: Promise<{ code: number | null; text: string }>
 }
 
 export interface Options {
@@ -46,16 +50,23 @@ export interface Options {
 /** @param options.settings  more lines of moodify.yaml at the top level */
 export async function shipped(prefix: string, options: Options = {}): Promise<Shipped> {
   const cluster = await clusterNamespace(prefix)
-  const folder = await mkdtemp(join(tmpdir(), 'moodify-cluster-test-'))
-  const state = await mkdtemp(join(tmpdir(), 'moodify-cluster-state-'))
-  await writeFile(join(folder, 'moodify.yaml'), configuration(cluster.namespace, options))
-  await smallManifests(join(folder, 'kubernetes'))
+  const folders: string[] = []
   const children = new Set<ReturnType<typeof spawn>>()
 
-  function start(...argv: readonly string[]) {
+  async function machine(env: Readonly<Record<string, string>> = {}) {
+    const folder = await mkdtemp(join(tmpdir(), 'moodify-cluster-test-'))
+    const state = await mkdtemp(join(tmpdir(), 'moodify-cluster-state-'))
+    folders.push(folder, state)
+    await writeFile(join(folder, 'moodify.yaml'), configuration(cluster.namespace, options))
+    await smallManifests(join(folder, 'kubernetes'))
+    const start = (...argv: readonly string[]) => startIn(folder, { ...env, XDG_STATE_HOME: state }, argv)
+    return { start, moodify: (...argv: readonly string[]) => start(...argv).ended }
+  }
+
+  function startIn(folder: string, env: Readonly<Record<string, string>>, argv: readonly string[]): Started {
     const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...argv], {
       cwd: folder,
-      env: { ...process.env, XDG_STATE_HOME: state, NO_COLOR: '1' },
+      env: { ...process.env, ...env, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: COMMAND_MS,
     })
@@ -96,9 +107,9 @@ export async function shipped(prefix: string, options: Options = {}): Promise<Sh
 
   return {
     ...cluster,
-    start,
+    ...(await machine()),
     object,
-    moodify: (...argv) => start(...argv).ended,
+    elsewhere: machine,
     async load(requestsPerSecond) {
       const { clusterIP } = (await object('services', 'backend-service'))['spec'] as { clusterIP: string }
       const url = `http://${clusterIP}:8000/api/recommendations?mood=happy`
@@ -121,8 +132,7 @@ export async function shipped(prefix: string, options: Options = {}): Promise<Sh
     },
     async [Symbol.asyncDispose]() {
       for (const child of children) child.kill('SIGKILL')
-      await rm(folder, { recursive: true, force: true })
-      await rm(state, { recursive: true, force: true })
+      for (const folder of folders) await rm(folder, { recursive: true, force: true })
       await cluster[Symbol.asyncDispose]()
     },
   }
@@ -173,8 +183,8 @@ export function expectCode({ code, text }: { code: number | null; text: string }
 }
 
 /** 0 of n; by the rule of three the true rate is then below 3/n. */
-export function expectNothingDropped(tally: Tally): void {
-  expect(tally.drops).toEqual([])
+export function expectNothingDropped(tally: Tally, meanwhile = ''): void {
+  expect(tally.drops, meanwhile).toEqual([])
   expect(tally.dropped).toBe(0)
   expect(tally.answered).toBeGreaterThan(100)
 }
