@@ -22,7 +22,15 @@ interface Noticed {
 
 const copy = mkdtempSync(join(tmpdir(), 'moodify-mutate-'))
 try {
-  for (const part of ['src', 'test', 'package.json', 'vitest.config.ts', 'tsconfig.json', 'tsconfig.base.json'])
+  for (const part of [
+    'src',
+    'test',
+    'bench',
+    'package.json',
+    'vitest.config.ts',
+    'tsconfig.json',
+    'tsconfig.base.json',
+  ])
     cpSync(join(root, part), join(copy, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   const misplaced = mutations.filter(

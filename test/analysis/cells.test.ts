@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { binomial, type Chance, chanceFrom, poisson } from '../../bench/simulation/chance.ts'
 import {
   addLoad,
   bySecond,
@@ -8,8 +9,11 @@ import {
   compareShares,
   largestSample,
   noLoad,
+  type Second,
   tallyRequests,
 } from '../../src/analysis/cells.ts'
+import type { Comparison } from '../../src/analysis/comparison.ts'
+import { spendOn, startOfBoundary } from '../../src/analysis/conditional-boundary.ts'
 import { type Cell, noCounts } from '../../src/domain/counts.ts'
 import { seeded } from './support.ts'
 
@@ -127,5 +131,62 @@ describe('the chance that a sample holds a failed request', () => {
       }),
       seeded(300),
     )
+  })
+})
+
+describe('an equal canary with a ninth of stable’s load', () => {
+  const ALPHA = 0.05
+  const TRIALS = 300
+
+  /** Share of the trials in which it is taken back; `failuresOf` draws what one cell fails of its requests. */
+  function takenBack(
+    failuresOf: (chance: Chance, requests: number) => number,
+    compare: (cells: Pick<Second, 'canary' | 'stable'>, loads: Parameters<typeof compareCells>[1]) => Comparison,
+  ): number {
+    let crossed = 0
+    for (let trial = 0; trial < TRIALS; trial++) {
+      const chance = chanceFrom(31, trial)
+      const serve = (name: string, second: number, mean: number) =>
+        Array.from({ length: 3 }, (_, at) => {
+          const requests = poisson(chance, mean)
+          return cell(`${name}${at}`, second, requests, failuresOf(chance, requests))
+        }).filter(({ requests }) => requests > 0)
+      let state = startOfBoundary
+      let loads = { canary: noLoad, stable: noLoad }
+      for (let second = 0; second < 150; second++) {
+        const cells = { canary: serve('c', second, 2), stable: serve('s', second, 18) }
+        loads = { canary: addLoad(loads.canary, cells.canary), stable: addLoad(loads.stable, cells.stable) }
+        state = spendOn(state, compare(cells, loads), { alpha: ALPHA, oddsRatio: 1 })
+      }
+      if (state.crossed) crossed++
+    }
+    return crossed / TRIALS
+  }
+
+  const bySamples = (...of: Parameters<typeof compareCells>) => compareCells(...of).drawn
+  const byRequests = ({ canary, stable }: Pick<Second, 'canary' | 'stable'>) => ({
+    canary: tallyRequests(canary, (each) => each.failures),
+    stable: tallyRequests(stable, (each) => each.failures),
+  })
+  const atMost = ALPHA + 3 * Math.sqrt((ALPHA * (1 - ALPHA)) / TRIALS)
+  const stalls = (chance: Chance, requests: number) => (chance() < 0.02 ? requests : 0)
+
+  test.each([
+    ['requests fail one by one', (chance: Chance, requests: number) => binomial(chance, requests, 0.02)],
+    [
+      'three requests fail together',
+      (chance: Chance, requests: number) => Math.min(requests, 3 * binomial(chance, requests, 0.01)),
+    ],
+    ['replicas stall and fail everything', stalls],
+    [
+      'half of a stalled replica’s requests fail',
+      (chance: Chance, requests: number) => (chance() < 0.02 ? Math.ceil(requests / 2) : 0),
+    ],
+  ])('is taken back with α at most where %s', (_, failuresOf) => {
+    expect(takenBack(failuresOf, bySamples)).toBeLessThanOrEqual(atMost)
+  })
+
+  test('would be taken back far too often by stalls if requests were counted', () => {
+    expect(takenBack(stalls, byRequests)).toBeGreaterThan(2 * atMost)
   })
 })
