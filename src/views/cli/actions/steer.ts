@@ -84,7 +84,9 @@ export const resumeAction = (compose: Compose) =>
       return 0
     }
     await context.host.ensureRunner(context.environment.name)
-    if (await isWatchedHere(context)) return watchOn(context, output)
+    // A runner that was killed elsewhere may seem to live for some seconds: this command stays, and takes over then.
+    const staysHere = context.host.ownRunner !== undefined && (await readState(context)).state.release !== null
+    if (staysHere) return watchOn(context, output)
     output.document({ runner: 'ensured' })
     output.line('A runner watches this environment. See what it does with: moodify status -w')
     return 0
