@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { selectedSlots, selectorFor } from '../../../src/effects/kubernetes/traffic/selector.ts'
 import { selectorPlane } from '../../../src/effects/kubernetes/traffic/service-selector.ts'
-import { colours, pods, publicPods, service, shop } from './objects.ts'
+import { colours, pods, publicPods, service, shop, slice } from './objects.ts'
 
 const { slots } = colours
 
@@ -81,6 +81,14 @@ describe('traffic by a Service selector', () => {
     const plane = selectorPlane({ ...options, inFlight: async (_, slot) => (slot === 'blue' ? 7 : null) })
     const { slots } = await plane.route('backend')
     expect([slots['blue']!.inFlight, slots['green']!.inFlight, slots['canary']!.inFlight]).toEqual([7, 0, null])
+  })
+
+  test('pods that are not ready get nothing new and may still be answering', async () => {
+    const options = shop()
+    const unready = { conditions: { ready: false, serving: true, terminating: true }, targetRef: { name: 'green-1' } }
+    options.api.put('endpointslices', { ...slice('backend-green-service', []), endpoints: [unready] })
+    const { slots } = await selectorPlane(options).route('backend')
+    expect(slots['green']).toMatchObject({ inFlight: null, endpoints: 0 })
   })
 
   test('a switch by hand is told as it is, after the same wait', async () => {

@@ -6,8 +6,14 @@ import type { RoutedService } from './plane.ts'
 
 const SERVICE_NAME = 'kubernetes.io/service-name'
 
-/** Names of the pods (or addresses, where there is no pod) that are ready, per Service. */
-export type Endpoints = Readonly<Record<string, ReadonlySet<string>>>
+/** Pods behind a Service, by name (or address, where there is no pod). */
+export interface ServicePods {
+  readonly ready: ReadonlySet<string>
+  /** They get nothing new, and may still be answering. */
+  readonly unready: ReadonlySet<string>
+}
+
+export type Endpoints = Readonly<Record<string, ServicePods>>
 
 export async function readEndpoints(api: Api, namespace: string, services: readonly string[]): Promise<Endpoints> {
   const slices = { apiVersion: 'discovery.k8s.io/v1', plural: 'endpointslices', namespace }
@@ -19,15 +25,15 @@ export async function readEndpoints(api: Api, namespace: string, services: reado
 }
 
 export function endpointsIn(slices: readonly KubernetesObject[]): Endpoints {
-  const found: Record<string, Set<string>> = {}
+  const found: Record<string, { ready: Set<string>; unready: Set<string> }> = {}
   for (const slice of slices) {
     const service = slice.metadata.labels?.[SERVICE_NAME]
     if (service === undefined) continue
-    const names = found[service] ?? new Set()
-    found[service] = names
+    const pods = found[service] ?? { ready: new Set(), unready: new Set() }
+    found[service] = pods
     for (const endpoint of (slice['endpoints'] ?? []) as SliceEndpoint[]) {
       // Not set means ready, says the API.
-      if (endpoint.conditions?.ready === false) continue
+      const names = endpoint.conditions?.ready === false ? pods.unready : pods.ready
       names.add(endpoint.targetRef?.name ?? endpoint.addresses?.[0] ?? '')
     }
   }
@@ -44,13 +50,21 @@ interface SliceEndpoint {
 export function podsOfSlots(service: RoutedService, selected: readonly SlotName[], endpoints: Endpoints) {
   const ownOf = (slot: SlotName) => {
     const own = service.slots[slot]?.service
-    return own && own !== service.publicService ? (endpoints[own] ?? new Set<string>()) : null
+    return own && own !== service.publicService ? (endpoints[own]?.ready ?? new Set<string>()) : null
   }
   const slots = Object.keys(service.slots)
   const known = new Set(slots.flatMap((slot) => [...(ownOf(slot) ?? [])]))
-  const rest = new Set([...(endpoints[service.publicService] ?? [])].filter((pod) => !known.has(pod)))
+  const rest = new Set([...(endpoints[service.publicService]?.ready ?? [])].filter((pod) => !known.has(pod)))
   const podsOf = (slot: SlotName) => ownOf(slot) ?? (selected.includes(slot) ? rest : null)
   return Object.fromEntries(slots.map((slot) => [slot, podsOf(slot)])) as SlotPods
 }
 
 export type SlotPods = Readonly<Record<SlotName, ReadonlySet<string> | null>>
+
+/** Whether it is known that a slot has no pod at all: then nothing can be in flight there. */
+export function hasNoPods(service: RoutedService, slot: SlotName, endpoints: Endpoints): boolean {
+  const own = service.slots[slot]?.service
+  if (!own || own === service.publicService) return false
+  const { ready, unready } = endpoints[own] ?? {}
+  return (ready?.size ?? 0) + (unready?.size ?? 0) === 0
+}

@@ -2,7 +2,7 @@
 import type { ServiceName, Shares, SlotName } from '../../../domain/names.ts'
 import type { RouteFacts, SlotTraffic } from '../../../domain/snapshot.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { type Endpoints, podsOfSlots, type SlotPods } from './endpoints.ts'
+import { type Endpoints, hasNoPods, podsOfSlots, type SlotPods } from './endpoints.ts'
 import type { Target } from './guarded.ts'
 import { inNamespace, type PlaneOptions, type RoutedService, SERVICES } from './plane.ts'
 import { sharesByPods } from './replica-share.ts'
@@ -45,7 +45,7 @@ export function selectorLag(
     return `the selector of ${publicService} matches no slot: see kubectl describe service ${publicService}`
   }
   const pods = podsOfSlots(service, selected, endpoints)
-  const actual = endpoints[publicService] ?? new Set()
+  const actual = endpoints[publicService]?.ready ?? new Set()
   const reaches = (slot: SlotName) => [...(pods[slot] ?? [])].some((pod) => actual.has(pod))
   const foreign = Object.keys(slots).filter((slot) => !selected.includes(slot) && reaches(slot))
   if (foreign.length > 0) return `the EndpointSlices of ${publicService} still hold pods of ${foreign.join(' and ')}`
@@ -57,13 +57,13 @@ export async function routeFacts(
   options: PlaneOptions,
   service: RoutedService,
   followed: FollowedRoute,
-  pods: SlotPods,
+  { pods, endpoints }: { readonly pods: SlotPods; readonly endpoints: Endpoints },
   newest: NonNullable<RouteFacts['behind']>,
 ): Promise<RouteFacts> {
   const slots: Record<SlotName, SlotTraffic> = {}
   for (const slot of Object.keys(service.slots)) {
     slots[slot] = {
-      inFlight: pods[slot]?.size === 0 ? 0 : ((await options.inFlight?.(service.name, slot)) ?? null),
+      inFlight: hasNoPods(service, slot, endpoints) ? 0 : ((await options.inFlight?.(service.name, slot)) ?? null),
       outOfRotationMs: followed.outOfRotationMs(slot),
       endpoints: pods[slot]?.size ?? 0,
     }

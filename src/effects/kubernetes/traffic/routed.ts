@@ -86,10 +86,10 @@ export function routedPlane(kind: RouteKind, options: RoutedOptions): TrafficPla
       const look = await lookAt(api, kind, service)
       looks.set(name, look)
       if (!look) return noRoute
-      const { asked, pods } = look
+      const { asked } = look
       const evidence = await evidenceFor(kind, options, look, memory)
       const followed = memory.see(name, asked, Object.keys(service.slots), evidence)
-      return routeFacts(options, service, followed, pods, { generation: asked.generation, reason: evidence.waitsFor })
+      return routeFacts(options, service, followed, look, { generation: asked.generation, reason: evidence.waitsFor })
     },
   }
 }

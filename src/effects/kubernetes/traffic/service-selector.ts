@@ -75,7 +75,13 @@ export function selectorPlane(options: PlaneOptions, { mix }: { mix: boolean } =
       const evidence = { holds: !lag, settleMs: isFirstLook ? 0 : propagationMs }
       const followed = memory.see(name, asked, Object.keys(service.slots), evidence)
       const reason = lag ?? `the EndpointSlices of ${service.publicService} are right; ${propagationMs} ms are waited`
-      const facts = await routeFacts(options, service, followed, pods, { generation: stamp.generation, reason })
+      const facts = await routeFacts(
+        options,
+        service,
+        followed,
+        { pods, endpoints },
+        { generation: stamp.generation, reason },
+      )
       return selected.length > 1 ? { ...facts, effectiveShares: effective } : facts
     },
   }
