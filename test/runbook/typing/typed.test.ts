@@ -1,5 +1,7 @@
 // Types every command of the runbook into one shell per section, against the test cluster, under load, and holds what
 // comes back to the ledger. `npm run test:runbook`.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TrafficClient } from '../../../demo/traffic.ts'
 import { moodifyMix } from '../../../demo/traffic-mix.ts'
@@ -7,6 +9,8 @@ import { stretch } from '../../support/load.ts'
 import { type Entry, loadLedger, type Section, type Typed, typedText } from '../ledger.ts'
 import { type Answer, Shell } from './shell.ts'
 import { createWorld, PRODUCTION, rolledOut, setUp, type World } from './world.ts'
+
+const run = promisify(execFile)
 
 const SECTION_MS = 1_800_000
 const REQUESTS_PER_SECOND = 40
@@ -45,7 +49,8 @@ async function typeSection(world: World, { fixture, given, blocks }: Section): P
         if (lost && !isOut && lost.dropped + lost.errors > 0)
           found.push(
             `${lost.dropped} requests dropped and ${lost.errors} answered with an error, of ${lost.requests}: ` +
-              JSON.stringify(load?.snapshot().drops.slice(-3)),
+              JSON.stringify(load?.snapshot().drops.slice(-3)) +
+              (await whatHappened()),
           )
         faults.push(...found.map((fault) => `line ${each.command.line}: ${fault}`))
         say(each, found, lost?.requests ?? 0)
@@ -117,6 +122,13 @@ async function startUsers({ hosts }: World): Promise<TrafficClient> {
   const client = new TrafficClient({ url, kinds, requestsPerSecond: REQUESTS_PER_SECOND })
   client.start()
   return client
+}
+
+/** What the cluster says of probes, endings and capacity: a machine without time to spare fails probes. */
+async function whatHappened(): Promise<string> {
+  const { stdout } = await run('kubectl', ['get', 'events', '-n', PRODUCTION, '--sort-by=.lastTimestamp'])
+  const telling = stdout.split('\n').filter((line) => /Unhealthy|Killing|Failed|Rescale|Evict/.test(line))
+  return `\n${telling.slice(-25).join('\n')}`
 }
 
 function say({ command, entry }: Typed, faults: readonly string[], requests: number): void {
