@@ -61,6 +61,7 @@ const shareOf = async (platform: Embedded, slot: string) => {
 // A file system of its own needs root; what is claimed here does not.
 test.skipIf(!mayMount())(
   'a full disk: a failing version is taken back, users are served, and when there is space again all of it is written down',
+  { timeout: 180_000 },
   async () => {
     await using disk = mountDisk()
     await using platform = embedded({ canary: { weights: [50, 100] } }, { XDG_STATE_HOME: disk.folder })
