@@ -98,6 +98,7 @@ function frontsOf({ traffic }: KubernetesConfig): FrontAddress[] {
     return {
       host,
       port: Number(port || (protocol === 'https:' ? 443 : 80)),
+      tls: protocol === 'https:',
       ...(traffic.host === null ? {} : { hostHeader: traffic.host }),
     }
   })
