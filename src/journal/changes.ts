@@ -17,6 +17,7 @@ export interface Waiting {
 
 /**
  * @param change  the texts that the object gets; called again with what is there now when somebody was faster
+ * @returns       what is there now, or null where that has to be read
  * @throws what `change` throws, and OperatingError JOURNAL_FAILED
  */
 export async function changeObject(
@@ -24,20 +25,21 @@ export async function changeObject(
   { name, part }: { readonly name: string; readonly part: Part },
   change: (found: StoredObject | null) => Promise<Texts>,
   { nowMs, sleep }: Waiting,
-): Promise<void> {
+): Promise<StoredObject | null> {
   const startedMs = nowMs()
   const mark = randomUUID().slice(0, 8)
   let isUnsure = false
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
       const found = await store.get(name, { fresh: attempt > 0 })
-      if (isUnsure && marksIn(found).includes(mark)) return
+      if (isUnsure && marksIn(found).includes(mark)) return null
       const writes = [...marksIn(found), mark].slice(-MARKS).join(' ')
       const data = { ...(await change(found)), writes }
       // Whatever goes wrong from here on, it may have been written.
       isUnsure = true
       const object = { name, part, data }
-      if (found ? await store.replace({ ...object, version: found.version }) : await store.create(object)) return
+      const written = await (found ? store.replace({ ...object, version: found.version }) : store.create(object))
+      if (written) return written
     } catch (error) {
       if (!(error instanceof OperatingError) || error.code !== 'CLUSTER_UNREACHABLE') throw error
       if (nowMs() - startedMs > PATIENCE_MS) throw new OperatingError('JOURNAL_FAILED', error.message, error.hint)

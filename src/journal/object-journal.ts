@@ -133,7 +133,7 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
   /** Changes the head by a function of what it is; pages that it needs are there before it. */
   async function changeHead(change: (head: Head) => Promise<Head>): Promise<Head> {
     let next = emptyHead
-    await changeObject(
+    const written = await changeObject(
       store,
       { name: prefix, part: 'head' },
       async (found) => {
@@ -142,6 +142,7 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
       },
       options,
     )
+    if (written) parsed = { version: written.version, head: next }
     return next
   }
 

@@ -42,6 +42,15 @@ export function pack(value: unknown): string {
   return gzipSync(JSON.stringify(value)).toString('base64')
 }
 
+const packed = new WeakMap<object, string>()
+
+/** For values that never change: a head is measured before it is written, and keeps its seal for long. */
+function packOnce(value: object): string {
+  const text = packed.get(value) ?? pack(value)
+  packed.set(value, text)
+  return text
+}
+
 /** Null when it is not what was packed. */
 export function unpack(text: string | undefined): unknown {
   try {
@@ -52,7 +61,7 @@ export function unpack(text: string | undefined): unknown {
 }
 
 export function pageTexts(page: Page): Texts {
-  return checked({ seal: pack(page.seal), records: pack(page.records) })
+  return checked({ seal: packOnce(page.seal), records: packOnce(page.records) })
 }
 
 export function pageIn(texts: Texts): Page | null {
@@ -66,8 +75,8 @@ export function headTexts({ seal, records, ...rest }: Head): Texts {
   return checked({
     about,
     head: JSON.stringify({ epoch, environment, pages }),
-    seal: pack(seal),
-    records: pack(records),
+    seal: packOnce(seal),
+    records: packOnce(records),
   })
 }
 
