@@ -23,6 +23,12 @@ export function watchNamespace(api: Api, clock: Clock, namespace: string): Watch
   })
 }
 
+/** A route, and when it was asked for. */
+export interface SeenRoute {
+  readonly atMs: number
+  readonly facts: Promise<RouteFacts>
+}
+
 const LAST_LINES = 40
 /** Of those, what tells most. */
 const TELLING = /error|exception|panic|fatal|cannot|denied|refused/i
@@ -34,7 +40,7 @@ export function clusterObserver(options: {
   readonly clock: Clock
   readonly watched: Watched
   readonly services: readonly ClusterService[]
-  readonly route: (service: ServiceName) => Promise<RouteFacts>
+  readonly route: (service: ServiceName) => SeenRoute
   readonly cells: CellsReader
 }): Observer {
   const { api, clock, watched, services } = options
@@ -71,8 +77,8 @@ export function clusterObserver(options: {
     )
   }
 
-  async function factsOf(service: ClusterService, missing: string[]): Promise<ServiceFacts> {
-    const route = options.route(service.name).catch((error: Error) => {
+  async function factsOf(service: ClusterService, seen: SeenRoute, missing: string[]): Promise<ServiceFacts> {
+    const route = seen.facts.catch((error: Error) => {
       missing.push(`the route of ${service.name}: ${error.message}`)
       return { generation: 0, shares: {}, slots: {} }
     })
@@ -108,11 +114,15 @@ export function clusterObserver(options: {
       const ageMs = watched.ageMs()
       const missing = [...watched.missing()]
       remember(watched.items('pods'))
+      const routes = services.map((service) => options.route(service.name))
+      const seenMs = Math.min(started - ageMs, ...routes.map(({ atMs }) => atMs))
       const entries = await Promise.all(
-        services.map(async (service) => [service.name, await factsOf(service, missing)] as const),
+        services.map(
+          async (service, index) => [service.name, await factsOf(service, routes[index]!, missing)] as const,
+        ),
       )
       return {
-        observedAgoMs: Math.round(ageMs + clock.monotonicMs() - started),
+        observedAgoMs: Math.round(clock.monotonicMs() - seenMs),
         complete: missing.length === 0,
         missing,
         services: Object.fromEntries(entries),

@@ -4,12 +4,13 @@ import type { ServiceName, SlotLayout } from '../../domain/names.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Platform, Traffic, TrafficCapabilities, WorkloadCapabilities } from '../ports/platform.ts'
-import type { Api } from './api.ts'
+import type { Api, KubernetesObject } from './api.ts'
 import { clusterCells } from './cells.ts'
 import { clusterChecks } from './checks.ts'
 import { foundServices } from './found.ts'
 import { type ClusterService, clusterServices } from './layout.ts'
-import { clusterObserver, type Watched, watchNamespace } from './observer.ts'
+import type { ManifestVariables } from './manifests.ts'
+import { clusterObserver, type SeenRoute, type Watched, watchNamespace } from './observer.ts'
 import { filesOf, renderFiles, slotManifests } from './slot-manifests.ts'
 import { choosePlane } from './traffic/choose.ts'
 import type { TrafficPlane } from './traffic/plane.ts'
@@ -30,6 +31,8 @@ export interface ClusterPlatform extends Platform {
   trafficNotes(): readonly string[]
   close(): void
 }
+
+const ROUTE_MS = 250
 
 const MOST_CAPABLE: TrafficCapabilities = {
   split: 'request',
@@ -78,11 +81,30 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
     throw new OperatingError('PLATFORM_FAILED', `moodify.yaml has no service ${service}.`)
   }
 
+  /** The engine looks ten times a second; so often nobody needs to ask the API server. */
+  const routes = new Map<ServiceName, SeenRoute>()
+  function recentRoute(service: ServiceName): SeenRoute {
+    const known = routes.get(service)
+    const atMs = clock.monotonicMs()
+    if (known && atMs - known.atMs < ROUTE_MS) return known
+    const seen = { atMs, facts: route(service) }
+    routes.set(service, seen)
+    seen.facts.catch(() => routes.delete(service))
+    return seen
+  }
+
   const traffic: Traffic = {
     get capabilities() {
       return [...planes.values()][0]?.capabilities ?? MOST_CAPABLE
     },
-    setShares: async (change, epoch) => (await planeOf(change.service)).setShares(change, epoch),
+    async setShares(change, epoch) {
+      const plane = await planeOf(change.service)
+      try {
+        return await plane.setShares(change, epoch)
+      } finally {
+        routes.delete(change.service)
+      }
+    },
     async takeEpoch(epoch) {
       for (const plane of (await open()).values()) await plane.takeEpoch(epoch)
     },
@@ -112,7 +134,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
     traffic,
     observer: clusterObserver({
       ...shared,
-      route,
+      route: recentRoute,
       cells: clusterCells({ ...shared, metrics: kubernetes.metrics, planeOf }),
     }),
     checks: clusterChecks(shared),
@@ -128,7 +150,18 @@ function layoutNow({ name, layout }: ClusterService, planes: ReadonlyMap<Service
 function servicesOf(config: Config, kubernetes: KubernetesConfig): ClusterService[] {
   const variables = { IMAGE_REGISTRY: 'none', IMAGE_TAG: 'none', NAMESPACE: kubernetes.namespace }
   return clusterServices(config, kubernetes, (service) => {
-    const objects = renderFiles(filesOf(kubernetes, kubernetes.layouts[service]!, service), variables)
+    const files = filesOf(kubernetes, kubernetes.layouts[service]!, service)
+    const objects = files.flatMap((file) => renderedOrNothing(file, variables))
     return (name) => slotManifests(objects, name, null)?.deployment ?? null
   })
+}
+
+/** A file with a fault must not stand in the way of a rollback; a deploy says what is wrong with it. */
+function renderedOrNothing(file: string, variables: ManifestVariables): KubernetesObject[] {
+  try {
+    return renderFiles([file], variables)
+  } catch (error) {
+    if (error instanceof OperatingError) return []
+    throw error
+  }
 }

@@ -31,7 +31,8 @@ export interface Shipped extends ClusterNamespace {
   moodify(...argv: readonly string[]): Promise<{ code: number | null; text: string }>
   /** Starts a command; `said` resolves when it has printed this. */
   start(...argv: readonly string[]): Started
-  load(requestsPerSecond: number): Promise<{ stop(): Promise<Tally> }>
+  /** By the public Service, or by a gateway that knows the application by a host name. */
+  load(requestsPerSecond: number, gateway?: { port: number; host: string }): Promise<{ stop(): Promise<Tally> }>
   /** The same command on another machine, which has the configuration and the kubeconfig and nothing else. */
   elsewhere(env?: Readonly<Record<string, string>>): Promise<Pick<Shipped, 'moodify' | 'start'>>
   object(plural: string, name: string): Promise<KubernetesObject>
@@ -110,10 +111,11 @@ export async function shipped(prefix: string, options: Options = {}): Promise<Sh
     ...(await machine()),
     object,
     elsewhere: machine,
-    async load(requestsPerSecond) {
+    async load(requestsPerSecond, gateway) {
       const { clusterIP } = (await object('services', 'backend-service'))['spec'] as { clusterIP: string }
-      const url = `http://${clusterIP}:8000/api/recommendations?mood=happy`
-      const command = [process.execPath, CLIENT, url, String(requestsPerSecond)]
+      const address = gateway ? `127.0.0.1:${gateway.port}` : `${clusterIP}:8000`
+      const url = `http://${address}/api/recommendations?mood=happy`
+      const command = [process.execPath, CLIENT, url, String(requestsPerSecond), ...(gateway ? [gateway.host] : [])]
       const [program, ...argv] = existsSync(ENTER) ? [ENTER, ...command] : command
       const client = spawn(program!, argv, { stdio: ['pipe', 'pipe', 'inherit'] })
       children.add(client)
