@@ -57,7 +57,11 @@ export async function routeFacts(
   options: PlaneOptions,
   service: RoutedService,
   followed: FollowedRoute,
-  { pods, endpoints }: { readonly pods: SlotPods; readonly endpoints: Endpoints },
+  {
+    pods,
+    endpoints,
+    selected = [],
+  }: { readonly pods: SlotPods; readonly endpoints: Endpoints; readonly selected?: readonly SlotName[] },
   newest: NonNullable<RouteFacts['behind']>,
 ): Promise<RouteFacts> {
   const slots: Record<SlotName, SlotTraffic> = {}
@@ -69,8 +73,9 @@ export async function routeFacts(
     }
   }
   const { generation, shares, unprovenMs } = followed
-  if (unprovenMs === null) return { generation, shares, slots }
+  const behindPublic = selected.length === 1 ? { selected: selected[0]! } : {}
+  if (unprovenMs === null) return { generation, shares, slots, ...behindPublic }
   const why = unprovenMs >= WHY_AFTER_MS ? await options.diagnose?.() : null
   const reason = why ? `${newest.reason}; ${why}` : newest.reason
-  return { generation, shares, slots, behind: { ...newest, reason } }
+  return { generation, shares, slots, ...behindPublic, behind: { ...newest, reason } }
 }

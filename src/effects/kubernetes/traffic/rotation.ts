@@ -46,7 +46,11 @@ export function routeMemory<Route extends AskedRoute = AskedRoute>(clock: Clock)
     seen.set(service, known)
     return known
   }
-  const isProven = (service: ServiceName, asked: AskedRoute) => isSame(seenOf(service).proven, asked)
+  // A route that was left, even for a moment, has to be proven again.
+  const isProven = (service: ServiceName, asked: AskedRoute) => {
+    const { proven, pending } = seenOf(service)
+    return pending === null && isSame(proven, asked)
+  }
 
   return {
     isProven,
@@ -69,8 +73,6 @@ export function routeMemory<Route extends AskedRoute = AskedRoute>(clock: Clock)
             if ((asked.shares[slot] ?? 0) === 0 && !state.outSinceMs.has(slot)) state.outSinceMs.set(slot, now)
           }
         }
-      } else {
-        state.pending = null
       }
       return {
         generation: state.proven?.generation ?? 0,

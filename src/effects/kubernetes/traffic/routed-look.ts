@@ -39,6 +39,8 @@ export interface Look {
   readonly pods: SlotPods
   readonly endpoints: Endpoints
   readonly destinations: readonly SlotDestination[]
+  /** The slots that the public Service selects, whether the route gives it anything or not. */
+  readonly selected: readonly SlotName[]
 }
 
 /** Null while the route or the public Service is not there. */
@@ -65,6 +67,7 @@ export async function lookAt(api: Api, kind: RouteKind, service: RoutedService):
     pods,
     endpoints,
     destinations,
+    selected,
     asked: { generation: stampOf(route).generation, shares, behindPublic },
   }
 }

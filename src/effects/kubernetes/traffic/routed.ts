@@ -5,7 +5,6 @@
 // Service its weight. The selector is written first: either the Service gets nothing just then and flipping it changes
 // nothing for anybody, or it carries the traffic and the flip is the switch. A crash between the two is harmless, and
 // the same change again does what is left.
-
 import type { ServiceName, SlotName } from '../../../domain/names.ts'
 import type { RouteFacts } from '../../../domain/snapshot.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
