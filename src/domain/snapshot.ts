@@ -54,6 +54,8 @@ export interface RouteFacts {
   readonly slots: Readonly<Record<SlotName, SlotTraffic>>
   /** What the slots really get, where shares are those of replicas and can only come near. */
   readonly effectiveShares?: Shares
+  /** The slot behind the address that users have, also while a route sends all of them elsewhere. */
+  readonly selected?: SlotName
   /** A newer change that was written and is not known to be followed yet, and what speaks against it, in words. */
   readonly behind?: { readonly generation: number; readonly reason: string }
 }

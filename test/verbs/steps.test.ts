@@ -109,6 +109,26 @@ describe('weight', () => {
   })
 })
 
+test('while a canary has all of the traffic, the live slot is the one behind it, and gets it back', async () => {
+  withVisitor()
+  const live = (await active())!
+  await applyStep(context, { service, version: 'v2', slot: 'canary' }, say)
+  await weightStep(context, { service, percent: 100 }, say)
+  const { observer } = context.platform
+  const snapshot = async () => {
+    const seen = await observer.snapshot()
+    const facts = seen.services[service]!
+    return { ...seen, services: { [service]: { ...facts, route: { ...facts.route, selected: live } } } }
+  }
+  context = { ...context, platform: { ...context.platform, observer: { ...observer, snapshot } } }
+  expect(await active()).toBe(live)
+  await expect(scaleDownStep(context, { service, slot: 'canary' }, say)).rejects.toThrow(/gets 100 %/)
+  await weightStep(context, { service, percent: 0 }, say)
+  await scaleDownStep(context, { service, slot: 'canary' }, say)
+  expect(world.platform.sharesOf(service)).toEqual({ [live]: 100 })
+  expect(world.platform.dropped()).toBe(0)
+})
+
 describe('scale-down', () => {
   test('refuses what is live', async () =>
     await expect(scaleDownStep(context, { service, slot: (await active())! }, say)).rejects.toMatchObject({

@@ -76,10 +76,13 @@ async function wholeSnapshot({ platform, clock }: Context): Promise<Snapshot> {
   }
 }
 
-/** The slot that is meant to stay and has the most of the traffic; null before the first release. */
+/**
+ * The slot that is meant to stay and has the most of the traffic, or the one that would get it when a canary has all;
+ * null before the first release.
+ */
 export function activeSlot({ layout }: Ground, { route }: ServiceFacts): SlotName | null {
-  const staying = Object.entries(route.shares).filter(([slot]) => layout.slots.includes(slot))
-  return staying.toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? null
+  const serving = Object.entries(route.shares).filter(([slot, share]) => layout.slots.includes(slot) && share > 0)
+  return serving.toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? route.selected ?? null
 }
 
 /** The slot that a new version goes to. */
