@@ -53,7 +53,7 @@ onCluster(() => {
     expect(output).not.toMatch(/may not|missing|forbidden/i)
   })
 
-  test('a first release, a switch, a look at it, and the way back', async () => {
+  test('a first release, a switch, a look at it, and the way back', { timeout: 900_000 }, async () => {
     for (const args of [
       ['deploy', '-v', 'v1.2.2', '--yes'],
       ['deploy', '-v', 'v1.2.3', '-s', 'blue-green', '--yes'],
