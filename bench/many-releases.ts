@@ -20,7 +20,6 @@ await using platform = embedded({
   drainSeconds: 1,
   service: { graceSeconds: 1 },
   blueGreen: { monitorSeconds: 0.1 },
-  waits: { onNoTraffic: 'advance-on-health', unknownSeconds: 0.1 },
   triggers: { mode: 'threshold', p95Seconds: 5, minRequests: 1, minBad: 1, windowSeconds: 1 },
   journal: { keepReleases: KEEP_RELEASES },
 })

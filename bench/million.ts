@@ -18,6 +18,8 @@ const wanted = Number(values.requests)
 await using platform = embedded({
   canary: { weights: [50, 100] },
   keepSeconds: 2,
+  // As it is when nothing is said: a busy machine answers late, and what is cut at the drain time is cut as declared.
+  drainSeconds: 30,
   environment: { front: { processes: Number(values.processes) } },
 })
 await platform.serve()
