@@ -47,9 +47,12 @@ export function watchedObjects<Name extends string>(
 
   return {
     async synced() {
-      const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(FIRST_LOOK_MS)])
-      const late = clock.sleep(FIRST_LOOK_MS, signal)
-      await Promise.race([Promise.all(all().map(({ firstLook }) => firstLook)), late])
+      const unseen = all().filter(({ isLookedAt }) => !isLookedAt)
+      if (unseen.length === 0) return
+      const over = new AbortController()
+      const late = clock.sleep(FIRST_LOOK_MS, AbortSignal.any([stop.signal, over.signal]))
+      await Promise.race([Promise.all(unseen.map(({ firstLook }) => firstLook)), late])
+      over.abort()
     },
     items: (name) => [...start()[name].objects.values()],
     find: (name, objectName) => start()[name].objects.get(objectName) ?? null,
@@ -67,15 +70,22 @@ export function watchedObjects<Name extends string>(
 interface Followed {
   readonly objects: Map<string, KubernetesObject>
   readonly firstLook: Promise<void>
+  /** It was listed, or could not be. */
+  isLookedAt: boolean
   /** Set while nothing is known to be up to date. */
   lost: { readonly sinceMs: number; readonly reason: string } | null
 }
 
 function follow(api: Api, clock: Clock, { resource, options = {} }: WatchedKind, signal: AbortSignal): Followed {
-  const { promise, resolve } = Promise.withResolvers<void>()
+  const { promise, resolve: resolveFirst } = Promise.withResolvers<void>()
+  const looked = () => {
+    state.isLookedAt = true
+    resolveFirst()
+  }
   const state: Followed = {
     objects: new Map(),
     firstLook: promise,
+    isLookedAt: false,
     lost: { sinceMs: clock.monotonicMs(), reason: 'not looked at yet' },
   }
 
@@ -93,7 +103,7 @@ function follow(api: Api, clock: Clock, { resource, options = {} }: WatchedKind,
         from ??= await list()
         state.lost = null
         failures = 0
-        resolve()
+        looked()
         for await (const event of watchAlive(api, resource, from, options, signal)) {
           from = event.object.metadata.resourceVersion ?? from
           take(state.objects, event)
@@ -105,7 +115,7 @@ function follow(api: Api, clock: Clock, { resource, options = {} }: WatchedKind,
           continue
         }
         state.lost ??= { sinceMs: clock.monotonicMs(), reason: (error as Error).message }
-        resolve()
+        looked()
         await clock.sleep(PAUSES_MS[Math.min(failures++, PAUSES_MS.length - 1)]!, signal)
       }
     }
@@ -113,7 +123,7 @@ function follow(api: Api, clock: Clock, { resource, options = {} }: WatchedKind,
 
   run().catch((error: Error) => {
     state.lost = { sinceMs: clock.monotonicMs(), reason: error.message }
-    resolve()
+    looked()
   })
   return state
 }

@@ -1,8 +1,6 @@
 // What we write on a Deployment and on its pods, so that anybody can tell what runs there.
 import type { KubernetesObject } from './api.ts'
-import { EPOCH } from './traffic/stamp.ts'
 
-export { EPOCH }
 /** Id of the revision. */
 export const REVISION = 'moodify.dev/revision'
 /** Image of that revision: a pod with the mark and another image was changed by hand. */
