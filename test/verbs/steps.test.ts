@@ -204,6 +204,17 @@ test('every step that writes is refused while a release runs, and nothing is cha
   await expect(switchStep(context, { service, slot: 'blue' }, say)).rejects.toMatchObject(refusal)
 })
 
+test('a release that has its outcome and only keeps the version before warm is in no step’s way', async () => {
+  const old = await active()
+  await world.deploy('v2', 'blue-green')
+  await world.runUntil((point) => point.includes('after append outcomeReached'))
+  expect((await world.state()).release).toMatchObject({ outcome: 'released' })
+  expect(await active()).not.toBe(old)
+  await switchStep(context, { service }, say)
+  expect(await active()).toBe(old)
+  expect(world.platform.dropped()).toBe(0)
+})
+
 test('a step takes over from a runner that was there before: its writes are refused from then on', async () => {
   await applyStep(context, { service, version: 'v2' }, say)
   const epochs = (await world.journal.read()).filter(({ body }) => body.kind === 'epochTaken')

@@ -43,7 +43,8 @@ export async function groundOf(context: Context, service: ServiceName, say: Say)
 export async function takeWriter(ground: Ground): Promise<Writer> {
   const { context } = ground
   const { release } = (await readState(context)).state
-  if (release) {
+  // One that has its outcome only keeps the version before warm, and gives way.
+  if (release && release.outcome === null) {
     throw new OperatingError(
       'REFUSED',
       `Release ${release.id} runs in ${context.environment.name} and makes these steps itself; nothing was changed.`,
