@@ -145,7 +145,10 @@ export function embedded(settings: Settings = {}, more: NodeJS.ProcessEnv = {}):
       return (await platform.json<{ url: string }>('status')).url
     },
     records: () => openJournal().read(),
-    state: async () => fold(await platform.records()),
+    async state() {
+      const { base, records } = await openJournal().newest()
+      return fold(records, base.state)
+    },
     async stableVersion() {
       return (await platform.state()).services[SERVICE]?.stable?.revision.version
     },
