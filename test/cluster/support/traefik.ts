@@ -46,15 +46,23 @@ export async function startTraefik(api: Api): Promise<AsyncDisposable> {
       '--entryPoints.web.transport.lifeCycle.graceTimeOut=1s',
       '--entryPoints.gateway.transport.lifeCycle.graceTimeOut=1s',
     ],
-    { stdio: 'ignore' },
+    { stdio: ['ignore', 'ignore', 'pipe'] },
   )
+  let said = ''
+  traefik.stderr.on('data', (text) => {
+    said = `${said}${text}`.slice(-2000)
+  })
   const ended = new Promise((resolve) => traefik.once('exit', resolve))
   const isUp = () =>
     fetch(`http://127.0.0.1:${ADMIN_PORT}/ping`).then(
       ({ ok }) => ok,
       () => false,
     )
-  await until('Traefik is up', isUp)
+  await until('Traefik is up', () => {
+    // Another one on the same ports would answer in its place.
+    if (traefik.exitCode !== null) throw new Error(`Traefik ended: ${said}`)
+    return isUp()
+  })
   return {
     async [Symbol.asyncDispose]() {
       traefik.kill()
