@@ -198,7 +198,10 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
         return [...stampOperations(object, { epoch }), setReplicas(object, 0)]
       })
       watched.put('deployments', scaled)
-      await releaseFloor(name, epoch)
+      // Once an old version ends, what serves has settled, and its autoscaler is free again too.
+      const service = serviceNamed(target.service)
+      const settled = target.slot === service.layout.visitor ? [name] : Object.values(service.deployments)
+      for (const each of settled) await releaseFloor(each, epoch)
     },
     async takeEpoch(epoch) {
       await stampNamespace(api, namespace, epoch)
