@@ -9,8 +9,12 @@ import { type Base, firstBase } from './seals.ts'
  * with an epoch below the highest in the log is refused with STALE_EPOCH.
  */
 export interface Journal {
-  /** Takes over: appends `epochTaken` with the next epoch and returns it. */
-  takeEpoch(runner: { readonly name: string; readonly moodify: string }): Promise<number>
+  /**
+   * Takes over: appends `epochTaken` with the next epoch and returns it.
+   *
+   * @param runner.above  the epoch is above this one too
+   */
+  takeEpoch(runner: { readonly name: string; readonly moodify: string; readonly above?: number }): Promise<number>
   /**
    * Appends what one input led to, all of it or nothing, and returns the records once they are durable.
    *

@@ -46,7 +46,7 @@ export function memoryJournal(
 
   return {
     async takeEpoch(runner) {
-      const epoch = highestEpoch() + 1
+      const epoch = Math.max(highestEpoch(), runner.above ?? 0) + 1
       add([
         {
           epoch,

@@ -207,7 +207,7 @@ export function openObjectJournal(options: ObjectJournalOptions): Journal {
           version: recordVersion(body),
           seq: lastSeq(found) + 1,
           at,
-          epoch: found.epoch + 1,
+          epoch: Math.max(found.epoch, runner.above ?? 0) + 1,
           environment,
           release: null,
           body,

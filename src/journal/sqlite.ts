@@ -168,7 +168,7 @@ export function openSqliteJournal(
       return transaction(() => {
         const last = lastOf()
         refuseNewer(last.version)
-        const epoch = last.epoch + 1
+        const epoch = Math.max(last.epoch, runner.above ?? 0) + 1
         const body = { kind: 'epochTaken', runner: runner.name, moodify: runner.moodify } as const
         insert({
           version: recordVersion(body),

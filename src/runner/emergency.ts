@@ -38,7 +38,7 @@ export async function moveToStable(options: {
       report(`${service} stays where it is: ${answer.reason}`)
       continue
     }
-    const above = Math.max(facts.route.generation, generation) + 1
+    const above = Math.max(facts.route.generation, facts.route.behind?.generation ?? 0, generation) + 1
     await platform.traffic.setShares({ service, shares, generation: above }, epoch).then(
       () => report(`${service} was sent back to ${stable.revision.version} in ${stable.slot}`),
       (error: Error) => report(`${service} could not be sent back: ${error.message}`),

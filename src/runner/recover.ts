@@ -19,10 +19,17 @@ export async function recover(options: {
   signal: AbortSignal
 }): Promise<{ state: EnvironmentState; watch: Watch; epoch: number } | 'superseded'> {
   const { journal, platform, clock, name, version, signal } = options
-  const epoch = await journal.takeEpoch({ name, moodify: version })
-  if ((await stamp(platform, epoch, clock, signal)) === 'superseded') return 'superseded'
-  const { base, records } = await journal.newest()
-  const state = fold(records, base.state)
+  let epoch = await journal.takeEpoch({ name, moodify: version })
+  let state: EnvironmentState
+  for (;;) {
+    const stamped = await stamp(platform, epoch, clock, signal)
+    const { base, records } = await journal.newest()
+    state = fold(records, base.state)
+    if (stamped === 'stamped') break
+    if (signal.aborted || state.epoch > epoch) return 'superseded'
+    // Nobody else is in this journal, so the platform remembers one that was lost. How far that went is not known.
+    epoch = await journal.takeEpoch({ name, moodify: version, above: epoch * 10 })
+  }
   const saved = (await journal.checkpoint('watch')) as Pick<Watch, 'key' | 'monitorMs'> | null
   const watch = saved?.key === watchKey(state) ? { ...noWatch, ...saved } : noWatch
   return { state, watch, epoch }

@@ -65,7 +65,7 @@ export function processJournal(simulation: Simulation, process: Process): Journa
     takeEpoch: (runner) =>
       now(() => {
         refuseWhileBroken(simulation)
-        const epoch = store.epoch + 1
+        const epoch = Math.max(store.epoch, runner.above ?? 0) + 1
         add(simulation, epoch, null, {
           body: { kind: 'epochTaken', runner: runner.name, moodify: runner.moodify },
           reason: `${runner.name} took over`,
