@@ -5,7 +5,7 @@ import { lstatSync, readFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
-const PUBLIC_REGISTRY = 'registry.npmjs.org'
+export const PUBLIC_REGISTRY = 'registry.npmjs.org'
 
 /** Every line of a file that is or will be tracked and holds a leak, as `file:line: text`. */
 export function findLeaks(root: string): string[] {

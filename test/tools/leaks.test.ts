@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findLeaks } from '../../tools/leaks.ts'
+import { findLeaks, PUBLIC_REGISTRY } from '../../tools/leaks.ts'
 
 let root = ''
 beforeEach(() => {
@@ -31,7 +31,7 @@ test('leaks: a lock file that names a private registry is one', () => {
 })
 
 test('leaks: the public registry, longer names and ignored files are none', () => {
-  const resolved = 'https://registry.npmjs.org/left-pad.tgz'
+  const resolved = `https://${PUBLIC_REGISTRY}/left-pad.tgz`
   write('package-lock.json', JSON.stringify({ packages: { 'node_modules/left-pad': { resolved } } }))
   write('a.txt', `${root}-other https://host.example${root}`)
   write('.gitignore', 'ignored/\n')

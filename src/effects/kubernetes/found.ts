@@ -5,7 +5,7 @@ import type { Revision } from '../../domain/revision.ts'
 import type { RouteFacts } from '../../domain/snapshot.ts'
 import type { FoundService, FoundVersion } from '../ports/platform.ts'
 import { type Api, ApiError, type KubernetesObject } from './api.ts'
-import type { ClusterService } from './layout.ts'
+import { type ClusterService, workloadOf } from './layout.ts'
 import { deploymentSpec, FIELD_MANAGER, mainContainer, revisionOf } from './marks.ts'
 import type { Watched } from './observer.ts'
 import { readyPods } from './observer.ts'
@@ -51,24 +51,12 @@ async function scaledDeployments(api: Api, namespace: string | undefined): Promi
 function versionIn(service: ClusterService, slot: string, deployment: KubernetesObject, ready: number): FoundVersion {
   const { template } = deploymentSpec(deployment)
   const image = mainContainer(template.spec, service.name)?.image ?? ''
-  const { probes, graceMs, drainMs, memoryLimitMb } = service.config
   const source = imageIn(image)
   const revision: Revision = {
     id: revisionOf(template.metadata?.annotations, image),
     service: service.name,
     version: source.tag,
-    workload: {
-      source,
-      directory: '.',
-      build: null,
-      start: '',
-      env: {},
-      envFile: null,
-      probes,
-      graceMs,
-      drainMs,
-      memoryLimitMb,
-    },
+    workload: workloadOf(service, source),
   }
   return { slot, revision, replicas: ready }
 }

@@ -2,6 +2,7 @@
 // type them; the labels that tell slots apart are read from the manifests where there are any.
 import type { Config, KubernetesConfig, ServiceConfig } from '../../config/config.ts'
 import type { ServiceName, SlotLayout, SlotName } from '../../domain/names.ts'
+import type { ImageSource, Revision } from '../../domain/revision.ts'
 import type { KubernetesObject } from './api.ts'
 import type { FrontAddress, RoutedService } from './traffic/plane.ts'
 
@@ -102,4 +103,11 @@ function frontsOf({ traffic }: KubernetesConfig): FrontAddress[] {
       ...(traffic.host === null ? {} : { hostHeader: traffic.host }),
     }
   })
+}
+
+/** An image has its commands in it: what remains is how it is watched and ended. */
+export function workloadOf({ config }: ClusterService, source: ImageSource): Revision['workload'] {
+  const { probes, graceMs, drainMs, memoryLimitMb } = config
+  const inImage = { directory: '.', build: null, start: '', env: {}, envFile: null }
+  return { source, ...inImage, probes, graceMs, drainMs, memoryLimitMb }
 }

@@ -5,7 +5,7 @@ import type { ImageSource, Revision } from '../../domain/revision.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Versions } from '../ports/host.ts'
 import type { Api, KubernetesObject } from './api.ts'
-import type { ClusterService } from './layout.ts'
+import { type ClusterService, workloadOf } from './layout.ts'
 import { deploymentSpec, mainContainer } from './marks.ts'
 import { filesOf, renderFiles, slotManifests } from './slot-manifests.ts'
 import { asOperating } from './traffic/guarded.ts'
@@ -29,22 +29,9 @@ export function clusterVersions(options: ClusterVersionsOptions): Versions {
     const registry = options.registry ?? kubernetes.registry ?? (await runningRegistry(options, service))
     const image = { registry, name: service.config.container.image, tag: version }
     const source: ImageSource = { kind: 'image', ...image, digest: await digestOf(image) }
-    const { probes, graceMs, drainMs, memoryLimitMb } = service.config
-    const workload = {
-      source,
-      directory: '.',
-      build: null,
-      start: '',
-      env: {},
-      envFile: null,
-      probes,
-      graceMs,
-      drainMs,
-      memoryLimitMb,
-    }
     const what = [service.name, source, manifestTexts(kubernetes, service, source)]
     const id = createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 12)
-    return { id, service: service.name, version, workload }
+    return { id, service: service.name, version, workload: workloadOf(service, source) }
   }
 
   return {
