@@ -251,8 +251,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'look before the epoch is stamped',
     file: 'src/runner/recover.ts',
-    find: "  if ((await stamp(platform, epoch, clock, signal)) === 'superseded') return 'superseded'\n",
-    replace: '  void stamp(platform, epoch, clock, signal)\n',
+    find: '    const stamped = await stamp(platform, epoch, clock, signal)\n',
+    replace: "    void stamp(platform, epoch, clock, signal)\n    const stamped = 'stamped' as string\n",
   },
   {
     name: 'crash when another one takes over during the take-over',
