@@ -74,7 +74,13 @@ export function clusterEnvironment({
   const server = apiServer({
     wall: time.wall,
     namespaces: [NAMESPACE],
-    pods: { answer: (pod, { path }) => ({ status: 200, body: path === '/metrics' ? metricsOf(pod) : 'ready' }) },
+    pods: {
+      answer(pod, { path }) {
+        if (path === '/metrics') return { status: 200, body: metricsOf(pod) }
+        const isUnwell = pod['spec'].containers[0].image.includes('unwell')
+        return isUnwell ? { status: 500, body: 'no database' } : { status: 200, body: 'ready' }
+      },
+    },
   })
   const cluster = controllers({ objects: server.objects, nowMs: time.nowMs, behaviourOf })
   const manifests = slimManifests()

@@ -11,6 +11,7 @@ import { resourceOf } from './kinds.ts'
 import type { ClusterService } from './layout.ts'
 import { deploymentSpec, FIELD_MANAGER, MIN_REPLICAS, mainContainer, revisionOf } from './marks.ts'
 import type { Watched } from './observer.ts'
+import { withholdTraffic } from './public-service.ts'
 import { filesOf, renderFiles, type SlotManifests, scaledBy, slotManifests } from './slot-manifests.ts'
 import { slotObject } from './slot-object.ts'
 import { asOperating, readIfThere, stampEpoch, writeGuarded } from './traffic/guarded.ts'
@@ -69,6 +70,7 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
   ): Promise<void> {
     const service = serviceNamed(name)
     await stampNamespace(api, namespace, epoch)
+    await withhold(service, epoch)
     const deployment = deploymentOf({ service: name, slot })
     let manifests: SlotManifests | null = null
     const applied = await applyGuarded(api, deployments, deployment, epoch, (current) => {
@@ -83,7 +85,7 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
       })
     })
     if (applied) watched.put('deployments', applied)
-    if (manifests) await applyCompanions(service, manifests, epoch)
+    if (manifests) await applyCompanions(manifests, epoch)
     if (replicas !== undefined) await scale(deployment, replicas, epoch)
   }
 
@@ -99,7 +101,7 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
     if (autoscaler) await holdFloor(autoscaler, replicas, epoch)
   }
 
-  async function applyCompanions(service: ClusterService, { companions }: SlotManifests, epoch: number): Promise<void> {
+  async function applyCompanions({ companions }: SlotManifests, epoch: number): Promise<void> {
     for (const object of companions) {
       await applyGuarded(
         api,
@@ -111,24 +113,23 @@ export function clusterWorkloads(options: WorkloadOptions): Omit<Workloads, 'cap
           current?.metadata.annotations?.[MIN_REPLICAS] === undefined ? object : null,
       )
     }
-    await createPublicService(service, epoch)
   }
 
-  /** Only what is missing: the selector of one that is there says which slot is live. */
-  async function createPublicService(service: ClusterService, epoch: number): Promise<void> {
-    const files = filesOf(kubernetes, kubernetes.layouts[service.name]!, service.name)
+  async function withhold(service: ClusterService, epoch: number): Promise<void> {
+    await watched.synced()
+    const runs = (name: string) => {
+      const deployment = watched.find('deployments', name)
+      return deployment !== null && deploymentSpec(deployment).replicas !== 0
+    }
+    const runsNothing = watched.missing().length === 0 && !Object.values(service.deployments).some(runs)
+    await withholdTraffic(api, service, { runsNothing, manifest: () => publicManifest(service) }, epoch)
+  }
+
+  function publicManifest({ name, publicService }: ClusterService): KubernetesObject | null {
+    const files = filesOf(kubernetes, kubernetes.layouts[name]!, name)
     const variables = { IMAGE_REGISTRY: 'none', IMAGE_TAG: 'none', NAMESPACE: namespace }
-    const object = renderFiles(files, variables).find(
-      ({ kind, metadata }) => kind === 'Service' && metadata.name === service.publicService,
-    )
-    if (!object) return
-    await applyGuarded(
-      api,
-      resourceOf({ ...object, metadata: { ...object.metadata, namespace } }),
-      object.metadata.name,
-      epoch,
-      (current) => (current ? null : object),
-    )
+    const isIt = ({ kind, metadata }: KubernetesObject) => kind === 'Service' && metadata.name === publicService
+    return renderFiles(files, variables).find(isIt) ?? null
   }
 
   async function floor({ service, slot, replicas }: SlotTarget & { replicas: number }, epoch: number): Promise<void> {

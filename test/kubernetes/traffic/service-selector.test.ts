@@ -83,6 +83,20 @@ describe('traffic by a Service selector', () => {
     expect([slots['blue']!.inFlight, slots['green']!.inFlight, slots['canary']!.inFlight]).toEqual([7, 0, null])
   })
 
+  test('a slot without any ready pod gets nothing, although the Service selects it', async () => {
+    const options = shop()
+    const plane = selectorPlane(options)
+    pods(options.api, 'blue', [])
+    publicPods(options.api, [])
+    await plane.route('backend')
+    options.clock.advance(700)
+    const { shares, slots } = await plane.route('backend')
+    expect(shares).toEqual({ blue: 100 })
+    expect(slots['blue']!.outOfRotationMs).toBe(700)
+    publicPods(options.api, ['blue-1'])
+    expect((await plane.route('backend')).slots['blue']!.outOfRotationMs).toBe(null)
+  })
+
   test('pods that are not ready get nothing new and may still be answering', async () => {
     const options = shop()
     const unready = { conditions: { ready: false, serving: true, terminating: true }, targetRef: { name: 'green-1' } }

@@ -68,3 +68,9 @@ export function hasNoPods(service: RoutedService, slot: SlotName, endpoints: End
   const { ready, unready } = endpoints[own] ?? {}
   return (ready?.size ?? 0) + (unready?.size ?? 0) === 0
 }
+
+/** Slots that no request can reach, whatever their share is: no pod of theirs is ready behind any Service. */
+export function emptySlots({ publicService, slots }: RoutedService, endpoints: Endpoints): SlotName[] {
+  const isEmpty = (service: string | null) => service === null || (endpoints[service]?.ready.size ?? 0) === 0
+  return isEmpty(publicService) ? Object.keys(slots).filter((slot) => isEmpty(slots[slot]!.service)) : []
+}

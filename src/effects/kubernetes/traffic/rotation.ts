@@ -14,6 +14,8 @@ export interface AskedRoute {
 export interface Evidence {
   readonly holds: boolean
   readonly settleMs: number
+  /** Slots without any ready pod: they get nothing, even with a share. */
+  readonly empty?: readonly SlotName[]
 }
 
 export interface FollowedRoute extends AskedRoute {
@@ -37,12 +39,13 @@ interface Seen<Route> {
   proven: Route | null
   pending: { readonly asked: Route; readonly sinceMs: number; holdsSinceMs: number | null } | null
   readonly outSinceMs: Map<SlotName, number>
+  readonly emptySinceMs: Map<SlotName, number>
 }
 
 export function routeMemory<Route extends AskedRoute = AskedRoute>(clock: Clock): RouteMemory<Route> {
   const seen = new Map<ServiceName, Seen<Route>>()
   const seenOf = (service: ServiceName): Seen<Route> => {
-    const known = seen.get(service) ?? { proven: null, pending: null, outSinceMs: new Map() }
+    const known = seen.get(service) ?? { proven: null, pending: null, outSinceMs: new Map(), emptySinceMs: new Map() }
     seen.set(service, known)
     return known
   }
@@ -63,6 +66,10 @@ export function routeMemory<Route extends AskedRoute = AskedRoute>(clock: Clock)
     see(service, asked, slots, evidence) {
       const state = seenOf(service)
       const now = clock.monotonicMs()
+      for (const slot of slots) {
+        if (!evidence.empty?.includes(slot)) state.emptySinceMs.delete(slot)
+        else if (!state.emptySinceMs.has(slot)) state.emptySinceMs.set(slot, now)
+      }
       if (!isProven(service, asked)) {
         // Until it is known to follow, it may send to the slots of both routes.
         for (const slot of slots) if ((asked.shares[slot] ?? 0) > 0) state.outSinceMs.delete(slot)
@@ -79,7 +86,7 @@ export function routeMemory<Route extends AskedRoute = AskedRoute>(clock: Clock)
         shares: state.proven?.shares ?? asked.shares,
         unprovenMs: state.pending && now - state.pending.sinceMs,
         outOfRotationMs(slot) {
-          const since = state.outSinceMs.get(slot)
+          const since = state.outSinceMs.get(slot) ?? state.emptySinceMs.get(slot)
           return since === undefined ? null : now - since
         },
       }

@@ -8,7 +8,7 @@
 import type { ServiceName, SlotName } from '../../../domain/names.ts'
 import type { RouteFacts } from '../../../domain/snapshot.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { readEndpoints } from './endpoints.ts'
+import { emptySlots, readEndpoints } from './endpoints.ts'
 import { noRoute, publicTarget, routeFacts, selectorLag, serviceNamed, servicesOf } from './facts.ts'
 import { guardEpoch, guardGeneration, read, stampEpoch, writeGuarded } from './guarded.ts'
 import { PROPAGATION_MS, type RoutedService, type TrafficPlane } from './plane.ts'
@@ -87,7 +87,8 @@ export function routedPlane(kind: RouteKind, options: RoutedOptions): TrafficPla
       if (!look) return noRoute
       const { asked } = look
       const evidence = await evidenceFor(kind, options, look, memory)
-      const followed = memory.see(name, asked, Object.keys(service.slots), evidence)
+      const empty = emptySlots(service, look.endpoints)
+      const followed = memory.see(name, asked, Object.keys(service.slots), { ...evidence, empty })
       return routeFacts(options, service, followed, look, { generation: asked.generation, reason: evidence.waitsFor })
     },
   }

@@ -22,15 +22,23 @@ export function selectedSlots(selector: Labels, slots: Slots): SlotName[] {
     .map(([name]) => name)
 }
 
-/** The selector that points at exactly this slot, or with null at all of them. */
-export function selectorFor(selector: Labels, slots: Slots, slot: SlotName | null): Labels {
+/** Nobody's pods: what a Service leads to before the first version has passed its checks. */
+export const NOBODY = Symbol('nobody')
+const NO_LABEL = 'none'
+
+export type Selected = SlotName | typeof NOBODY | null
+
+/** The selector that points at exactly this slot, at nobody, or with null at all of them. */
+export function selectorFor(selector: Labels, slots: Slots, slot: Selected): Labels {
   const keys = slotKeys(slots)
-  const others = Object.entries(selector).filter(([key]) => !keys.includes(key))
-  return { ...Object.fromEntries(others), ...(slot === null ? {} : slots[slot]?.labels) }
+  const others = Object.fromEntries(Object.entries(selector).filter(([key]) => !keys.includes(key)))
+  if (slot === null) return others
+  if (slot === NOBODY) return { ...others, ...Object.fromEntries(keys.map((key) => [key, NO_LABEL])) }
+  return { ...others, ...slots[slot]?.labels }
 }
 
 /** Tests what is changed, then changes it. Empty when the selector already is as wanted. */
-export function selectorOperations(service: KubernetesObject, slots: Slots, slot: SlotName | null): PatchOperation[] {
+export function selectorOperations(service: KubernetesObject, slots: Slots, slot: Selected): PatchOperation[] {
   const before = selectorOf(service)
   const after = selectorFor(before, slots, slot)
   const path = (key: string) => `/spec/selector/${escapePointer(key)}`

@@ -5,7 +5,7 @@
 // of the Service hold only pods of the chosen slots; from then on a declared time is waited.
 import type { Shares, SlotName } from '../../../domain/names.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
-import { podsOfSlots, readEndpoints, type SlotPods } from './endpoints.ts'
+import { emptySlots, podsOfSlots, readEndpoints, type SlotPods } from './endpoints.ts'
 import { noRoute, publicShares, publicTarget, routeFacts, selectorLag, serviceNamed, servicesOf } from './facts.ts'
 import { guardGeneration, readIfThere, stampEpoch, writeGuarded } from './guarded.ts'
 import { type PlaneOptions, PROPAGATION_MS, type RoutedService, type TrafficPlane } from './plane.ts'
@@ -70,9 +70,9 @@ export function selectorPlane(options: PlaneOptions, { mix }: { mix: boolean } =
       const stamp = stampOf(object)
       const effective = publicShares(selected, pods)
       const asked = { generation: stamp.generation, shares: askedShares(stamp, selected) ?? effective }
-      const lag = selectorLag(service, selected, endpoints)
+      const lag = isNobodys(stamp, selected) ? null : selectorLag(service, selected, endpoints)
       const isFirstLook = stamp.generation === 0 && memory.proven(name) === null
-      const evidence = { holds: !lag, settleMs: isFirstLook ? 0 : propagationMs }
+      const evidence = { holds: !lag, settleMs: isFirstLook ? 0 : propagationMs, empty: emptySlots(service, endpoints) }
       const followed = memory.see(name, asked, Object.keys(service.slots), evidence)
       const reason = lag ?? `the EndpointSlices of ${service.publicService} are right; ${propagationMs} ms are waited`
       const facts = await routeFacts(
@@ -85,6 +85,11 @@ export function selectorPlane(options: PlaneOptions, { mix }: { mix: boolean } =
       return selected.length > 1 ? { ...facts, effectiveShares: effective } : facts
     },
   }
+}
+
+/** We have taken it from everybody ourselves, for as long as nothing has passed its checks. */
+function isNobodys({ shares }: Stamp, selected: readonly SlotName[]): boolean {
+  return selected.length === 0 && shares !== null && Object.keys(shares).length === 0
 }
 
 /** With several slots behind the Service, shares are what was asked for; what comes of it is said beside it. */
