@@ -366,7 +366,7 @@ export const mutations: readonly Mutation[] = [
     file: 'src/runner/inputs.ts',
     find: 'const isNext = state.queued !== null && !state.release',
     replace: 'const isNext = false',
-    seed: 106_867,
+    seed: 114_322,
   },
   // --- the way ---------------------------------------------------------------------------------------------
   {

@@ -10,7 +10,7 @@ const points = [
   'after effect applyRevision',
   'before effect setShares',
   'after effect setShares',
-  'after append rolesChanged',
+  'after append rolesChanged, stepFinished',
 ]
 
 /** What the cluster complained of meanwhile: a node that is too busy restarts pods that nobody meant. */
