@@ -2,12 +2,14 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import type { ClusterMetrics } from '../../src/config/config.ts'
-import type { KubernetesObject } from '../../src/effects/kubernetes/api.ts'
+import type { Api, KubernetesObject } from '../../src/effects/kubernetes/api.ts'
 import { clusterCells } from '../../src/effects/kubernetes/cells.ts'
+import { clusterChecks } from '../../src/effects/kubernetes/checks.ts'
 import type { ClusterService } from '../../src/effects/kubernetes/layout.ts'
 import type { Watched } from '../../src/effects/kubernetes/observer.ts'
+import { ownRequests } from '../../src/effects/kubernetes/own-requests.ts'
+import { podCells, podCounts } from '../../src/effects/kubernetes/pod-metrics.ts'
 import type { SlotDestination, TrafficPlane } from '../../src/effects/kubernetes/traffic/plane.ts'
-import { memoryApi } from './traffic/memory-api.ts'
 import { colours, testClock } from './traffic/objects.ts'
 
 const IMAGE = 'registry.example/backend:v1'
@@ -76,7 +78,8 @@ async function pageServer(pageOf: (url: string) => string) {
 function reading(watched: Watched, metrics: ClusterMetrics, destinations: readonly SlotDestination[]) {
   const clock = testClock()
   const planeOf = async () => ({ destinations: async () => destinations }) as unknown as TrafficPlane
-  const reader = clusterCells({ api: memoryApi(), clock, watched, services: [service], metrics, planeOf })
+  const none = ownRequests(async () => null)
+  const reader = clusterCells({ clock, watched, services: [service], metrics, planeOf, ownRequests: none })
   return async () => {
     clock.advance(1000)
     const { cells } = await reader.cells('backend', null)
@@ -151,5 +154,46 @@ describe('counts of a Prometheus', () => {
       { slot: 'blue', revision: 'r2', replica: 'blue-1', requests: 5, failures: 0 },
     ])
     expect([...asked]).toContain('http_requests_total{namespace="shop",pod=~"blue-0"}')
+  })
+})
+
+describe('counts of the pods themselves', () => {
+  /** Pods that count every request but those for their counts, as a program without labels for paths does. */
+  function countingApi() {
+    const counted = new Map<string, number>()
+    const ask = (pod: string) => counted.set(pod, (counted.get(pod) ?? 0) + 1)
+    const request: Api['request'] = async (path) => {
+      const [, pod = '', asked] = /pods\/([^:]+):8000\/proxy(.*)/.exec(path) ?? []
+      if (asked !== '/metrics') ask(pod)
+      const body = `# TYPE http_requests_total counter\nhttp_requests_total{status="200"} ${counted.get(pod) ?? 0}\n`
+      return { status: 200, headers: {}, body }
+    }
+    return { api: { request } as Api, ask }
+  }
+
+  test.each(['smoke', 'probe'] as const)('hold users’ requests alone, whatever is sent by %s', async (kind) => {
+    const { api, ask } = countingApi()
+    const clock = testClock()
+    const slots = { blue: { desired: 'r1', pods: ['r1'] }, green: { desired: 'r2', pods: ['r2', 'r2'] } }
+    const watched = { ...cluster(slots), synced: async () => {} }
+    const container = { port: 8000, metricsPath: '/metrics' }
+    const services = [{ ...service, config: { container } } as unknown as ClusterService]
+    const own = ownRequests(podCounts({ api, services }))
+    const shared = { api, clock, watched, services, ownRequests: own }
+    const reader = podCells(shared)
+    const checks = clusterChecks({ ...shared, areCounted: true })
+    const expectation = { status: 200, body: null, latencyMs: null }
+    const tests = [{ name: 'home', method: 'GET', path: '/', headers: {}, body: null, expect: expectation }]
+    const { next } = await reader.cells('backend', null)
+    for (let user = 0; user < 7; user++) ask('green-0')
+    const results = await checks[kind]!({ service: 'backend', slot: 'green', tests }, new AbortController().signal)
+    expect(results).toMatchObject([{ passed: true }])
+    ask('blue-0')
+    clock.advance(1000)
+    const { cells } = await reader.cells('backend', next)
+    expect(cells.map(({ replica, requests }) => [replica, requests])).toEqual([
+      ['blue-0', 1],
+      ['green-0', 7],
+    ])
   })
 })

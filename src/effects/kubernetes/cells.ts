@@ -3,23 +3,24 @@ import type { ClusterMetrics } from '../../config/config.ts'
 import type { ServiceName, SlotName } from '../../domain/names.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Api, KubernetesObject } from './api.ts'
+import type { KubernetesObject } from './api.ts'
 import type { ClusterService } from './layout.ts'
 import { deploymentSpec, mainContainer, type PodSpec, revisionOf } from './marks.ts'
 import type { CellsReader } from './metrics/counter-cells.ts'
 import { gatewayCells } from './metrics/gateway.ts'
 import { prometheusCells, type QueriedSlot } from './metrics/prometheus-server.ts'
 import { readyPods, type Watched } from './observer.ts'
+import type { OwnRequests } from './own-requests.ts'
 import { podCells } from './pod-metrics.ts'
 import type { TrafficPlane } from './traffic/plane.ts'
 
 export interface ClusterCellsOptions {
-  readonly api: Api
   readonly clock: Clock
   readonly watched: Watched
   readonly services: readonly ClusterService[]
   readonly metrics: ClusterMetrics
   readonly planeOf: (service: ServiceName) => Promise<TrafficPlane>
+  readonly ownRequests: OwnRequests
 }
 
 const TIMEOUT_MS = 3000

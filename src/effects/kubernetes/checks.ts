@@ -4,6 +4,7 @@ import type { Checks, SmokeRequest, SmokeResult } from '../ports/platform.ts'
 import type { Answer, Api } from './api.ts'
 import type { ClusterService } from './layout.ts'
 import { readyPods, type Watched } from './observer.ts'
+import type { OwnRequests } from './own-requests.ts'
 
 const SMOKE_MS = 10_000
 
@@ -12,8 +13,11 @@ export function clusterChecks(options: {
   readonly clock: Clock
   readonly watched: Watched
   readonly services: readonly ClusterService[]
+  readonly ownRequests: OwnRequests
+  /** The pods' own counters are read: what is sent here must not look like users' requests there. */
+  readonly areCounted: boolean
 }): Checks {
-  const { api, clock, watched, services } = options
+  const { api, clock, watched, services, ownRequests, areCounted } = options
 
   async function ask(service: ClusterService, pod: string, test: SmokeRequest, signal: AbortSignal) {
     const { name, method, path, headers, body, expect } = test
@@ -36,14 +40,18 @@ export function clusterChecks(options: {
     const service = services.find((candidate) => candidate.name === name)!
     await watched.synced()
     const ready = readyPods(watched, service, slot)
-    const results: SmokeResult[] = []
-    for (const test of tests) {
-      const seen: SmokeResult[] = []
-      for (const { metadata } of ready) seen.push(await ask(service, metadata.name, test, signal))
-      const nobody = { name: test.name, passed: false, saw: `no pod of ${slot} is ready` }
-      results.push(seen.find(({ passed }) => !passed) ?? seen[0] ?? nobody)
+    const names = ready.map(({ metadata }) => metadata.name)
+    const send = async () => {
+      const results: SmokeResult[] = []
+      for (const test of tests) {
+        const seen: SmokeResult[] = []
+        for (const pod of names) seen.push(await ask(service, pod, test, signal))
+        const nobody = { name: test.name, passed: false, saw: `no pod of ${slot} is ready` }
+        results.push(seen.find(({ passed }) => !passed) ?? seen[0] ?? nobody)
+      }
+      return results
     }
-    return results
+    return areCounted ? ownRequests.aside(name, names, send) : send()
   }
   return { smoke, probe: smoke }
 }

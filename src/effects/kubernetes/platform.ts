@@ -11,6 +11,8 @@ import { foundServices } from './found.ts'
 import { type ClusterService, clusterServices } from './layout.ts'
 import type { ManifestVariables } from './manifests.ts'
 import { clusterObserver, type SeenRoute, type Watched, watchNamespace } from './observer.ts'
+import { ownRequests } from './own-requests.ts'
+import { podCounts } from './pod-metrics.ts'
 import { filesOf, renderFiles, slotManifests } from './slot-manifests.ts'
 import { choosePlane } from './traffic/choose.ts'
 import type { TrafficPlane } from './traffic/plane.ts'
@@ -114,7 +116,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
     layouts: Object.fromEntries(services.map((service) => [service.name, layoutNow(service, planes)])),
   })
   const workloads = clusterWorkloads({ api, kubernetes, services, watched })
-  const shared = { api, clock, watched, services }
+  const shared = { api, clock, watched, services, ownRequests: ownRequests(podCounts({ api, services })) }
   const route = async (service: ServiceName) => (await planeOf(service)).route(service)
   return {
     name: 'kubernetes',
@@ -137,7 +139,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
       route: recentRoute,
       cells: clusterCells({ ...shared, metrics: kubernetes.metrics, planeOf }),
     }),
-    checks: clusterChecks(shared),
+    checks: clusterChecks({ ...shared, areCounted: kubernetes.metrics.from === 'pods' }),
     close: () => watched.close(),
   }
 }

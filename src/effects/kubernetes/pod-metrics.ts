@@ -3,8 +3,8 @@
 // Names differ from program to program, so they are found by their shape: a counter `…http…requests_total` with a label
 // for the status, and a histogram `…http…duration_seconds_bucket` (or `_milliseconds_`). Health checks and scrapes are
 // no requests of users and are left out where a label names their path.
-import { LATENCY_BUCKETS } from '../../domain/counts.ts'
-import type { SlotName } from '../../domain/names.ts'
+import { type Counts, LATENCY_BUCKETS } from '../../domain/counts.ts'
+import type { ServiceName, SlotName } from '../../domain/names.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Api, KubernetesObject } from './api.ts'
 import type { ClusterService } from './layout.ts'
@@ -13,6 +13,7 @@ import { type CellsReader, counterCells, type Reading } from './metrics/counter-
 import { asLatencyCounts } from './metrics/histogram.ts'
 import { parsePrometheusText, type Sample } from './metrics/prometheus-text.ts'
 import { readyPods, type Watched } from './observer.ts'
+import type { OwnRequests } from './own-requests.ts'
 
 const TIMEOUT_MS = 2000
 const REQUESTS = /(^|_)http(_server)?_requests?(_total|_count)$/
@@ -21,24 +22,38 @@ const STATUS_LABELS = ['status', 'code', 'status_code', 'http_status_code', 'htt
 const PATH_LABELS = ['route', 'path', 'handler', 'endpoint', 'uri', 'http_route']
 const NOT_OF_USERS = /^\/(health|healthz|ready|readyz|live|livez|metrics|ping|status)\b/
 
+/** What pods have counted, whoever asked them. */
+export function podCounts({ api, services }: { readonly api: Api; readonly services: readonly ClusterService[] }) {
+  return async (service: ServiceName, pod: string): Promise<Counts | null> => {
+    const { namespace, config } = services.find(({ name }) => name === service)!
+    const { port, metricsPath } = config.container
+    const path = `/api/v1/namespaces/${namespace}/pods/${pod}:${port}/proxy${metricsPath}`
+    const answer = await api.request(path, { timeoutMs: TIMEOUT_MS, headers: { accept: 'text/plain' } })
+    return answer.status === 200 ? countsIn(answer.body) : null
+  }
+}
+
 export function podCells(options: {
-  readonly api: Api
   readonly clock: Clock
   readonly watched: Watched
   readonly services: readonly ClusterService[]
+  readonly ownRequests: OwnRequests
 }): CellsReader {
-  const { api, clock, watched, services } = options
+  const { clock, watched, services, ownRequests } = options
 
-  async function readPod(service: ClusterService, slot: SlotName, pod: KubernetesObject): Promise<Reading | null> {
+  async function readPod(
+    service: ClusterService,
+    slot: SlotName,
+    pod: KubernetesObject,
+  ): Promise<Reading | 'asked' | null> {
     const { name } = pod.metadata
-    const { port, metricsPath } = service.config.container
-    const path = `/api/v1/namespaces/${service.namespace}/pods/${name}:${port}/proxy${metricsPath}`
-    const answer = await api.request(path, { timeoutMs: TIMEOUT_MS, headers: { accept: 'text/plain' } })
-    if (answer.status !== 200) return null
-    const counts = countsIn(answer.body)
-    if (!counts) return null
+    const users = await ownRequests.users(service.name, name).catch(() => null)
+    if (users === null || users === 'asked') return users
     const image = mainContainer(pod['spec'] as PodSpec, service.name)?.image ?? ''
-    return { series: name, slot, revision: revisionOf(pod.metadata.annotations, image), replica: name, ...counts }
+    const revision = revisionOf(pod.metadata.annotations, image)
+    const { counts, lost } = users
+    const series = lost === 0 ? { series: name } : { series: `${name} ${lost}`, isShared: true }
+    return { ...series, slot, revision, replica: name, ...counts }
   }
 
   return counterCells({
@@ -50,19 +65,19 @@ export function podCells(options: {
       const pods = Object.keys(service.deployments).flatMap((slot) =>
         readyPods(watched, service, slot).map((pod) => ({ slot, pod })),
       )
-      const readings = await Promise.all(pods.map(({ slot, pod }) => readPod(service, slot, pod).catch(() => null)))
-      const found = readings.filter((reading) => reading !== null)
+      const readings = await Promise.all(pods.map(({ slot, pod }) => readPod(service, slot, pod)))
+      const answered = readings.filter((reading) => reading !== null)
       // A pod that has just gone cannot be read any more; when none can, nothing is known.
-      if (pods.length > 0 && found.length === 0) {
+      if (pods.length > 0 && answered.length === 0) {
         throw new Error(`no pod of ${serviceName} shows counts of requests at ${service.config.container.metricsPath}`)
       }
-      return found
+      return answered.filter((reading) => reading !== 'asked')
     },
   })
 }
 
 /** What a page of metrics says of requests, since the program started; null where it says nothing. */
-export function countsIn(page: string): Pick<Reading, 'requests' | 'failures' | 'latency'> | null {
+export function countsIn(page: string): Counts | null {
   const samples = parsePrometheusText(page, (name) => REQUESTS.test(name) || DURATIONS.test(name))
   const ofUsers = samples.filter((sample) => !NOT_OF_USERS.test(labelOf(sample, PATH_LABELS) ?? ''))
   const counted = ofUsers.filter(({ name }) => REQUESTS.test(name))
