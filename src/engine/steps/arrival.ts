@@ -83,7 +83,8 @@ function hopelessness(replicas: readonly ReplicaFacts[], trouble: Trouble | unde
   const looping = replicas.find((replica) => replica.crashLooping)
   if (looping) {
     const why = looping.trouble ? `: ${looping.trouble.reason}` : ''
-    return `keeps exiting (replica ${looping.id}, ${looping.restarts} restarts)${why}`
+    const { id, restarts } = looping
+    return `keeps exiting (replica ${id}, ${restarts} restart${restarts === 1 ? '' : 's'})${why}`
   }
   const stuck = replicas.find((replica) => replica.trouble?.isFinal)
   if (stuck) return `does not start (replica ${stuck.id}): ${stuck.trouble!.reason}`
