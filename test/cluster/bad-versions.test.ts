@@ -8,7 +8,7 @@ const ROLLED_BACK = 3
 onCluster(() => {
   let app: Shipped
   beforeAll(async () => {
-    app = await shipped('kp-bad', { settings: 'waits: { readySeconds: 20 }' })
+    app = await shipped('kp-bad', { settings: 'waits: { readySeconds: 45 }' })
     expectCode(await app.moodify('deploy', '-v', 'v1.2.2', '--yes'), 0)
   })
   afterAll(async () => await app?.[Symbol.asyncDispose]())
