@@ -8,6 +8,7 @@ import { judgeByMode } from './analysis/judges.ts'
 import type { Config, EnvironmentConfig, KubernetesConfig } from './config/config.ts'
 import { findConfig, loadConfig } from './config/load.ts'
 import type { Actor } from './domain/names.ts'
+import { smokeUrl } from './effects/checks/url.ts'
 import { systemClock } from './effects/clock/system.ts'
 import { shellHooks } from './effects/hooks/shell.ts'
 import { connect } from './effects/kubernetes/client.ts'
@@ -61,6 +62,7 @@ export function composeContext(folder: string, environmentName?: string): Contex
     platform: localPlatform({ paths, environment: name, config }),
     host: localHost({ config, paths, version: VERSION, bundle: builtBundle }),
     versions: localVersions(paths),
+    smokeUrl,
     clock: systemClock,
     actor: whoIsIt(),
   }
@@ -121,6 +123,7 @@ function clusterContext(
     }),
     preview: clusterPreview({ api, kubernetes, services }),
     versions: clusterVersions({ api, kubernetes, services, registry, digestOf: digestInRegistry }),
+    smokeUrl,
     clock,
     actor: whoIsIt(),
   }

@@ -15,16 +15,5 @@ set -euo pipefail
 # shellcheck source=scripts/deployment/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-asked='' version=${IMAGE_TAG:-} options=()
-while (($#)); do
-  case $1 in
-    -h | --help) usage; exit ;;
-    -e | --environment) needs_value "$@"; asked=$2; shift 2 ;;
-    -v | --version) needs_value "$@"; version=$2; shift 2 ;;
-    -r | --registry) needs_value "$@"; export IMAGE_REGISTRY=$2; shift 2 ;;
-    *) options+=("$1"); shift ;;
-  esac
-done
-[[ $version ]] || { echo "which version? Give -v, or set IMAGE_TAG; see --help" >&2; exit 2; }
-environment=$(choose_environment "$asked")
-moodify deploy -e "$environment" -v "$version" -s blue-green ${options[@]+"${options[@]}"}
+read_release "$@"
+moodify deploy -e "$environment" -v "$version" -s "${strategy:-blue-green}" ${options[@]+"${options[@]}"}

@@ -16,17 +16,5 @@ set -euo pipefail
 # shellcheck source=scripts/deployment/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-asked='' version=${IMAGE_TAG:-} profile=progressive options=()
-while (($#)); do
-  case $1 in
-    -h | --help) usage; exit ;;
-    -e | --environment) needs_value "$@"; asked=$2; shift 2 ;;
-    -v | --version) needs_value "$@"; version=$2; shift 2 ;;
-    -s | --strategy) needs_value "$@"; profile=$2; shift 2 ;;
-    -r | --registry) needs_value "$@"; export IMAGE_REGISTRY=$2; shift 2 ;;
-    *) options+=("$1"); shift ;;
-  esac
-done
-[[ $version ]] || { echo "which version? Give -v, or set IMAGE_TAG; see --help" >&2; exit 2; }
-environment=$(choose_environment "$asked")
-moodify deploy -e "$environment" -v "$version" -s canary --profile "$profile" ${options[@]+"${options[@]}"}
+read_release "$@"
+moodify deploy -e "$environment" -v "$version" -s canary --profile "${strategy:-progressive}" ${options[@]+"${options[@]}"}

@@ -2,7 +2,7 @@ import type { Config, EnvironmentConfig } from '../config/config.ts'
 import type { Actor } from '../domain/names.ts'
 import type { Clock } from '../effects/ports/clock.ts'
 import type { Host, Versions } from '../effects/ports/host.ts'
-import type { Platform } from '../effects/ports/platform.ts'
+import type { Platform, SmokeRequest, SmokeResult } from '../effects/ports/platform.ts'
 import type { Preview } from '../effects/ports/preview.ts'
 import { fold } from '../engine/evolve.ts'
 import type { JournalRecord } from '../engine/record.ts'
@@ -19,6 +19,8 @@ export interface Context {
   readonly versions: Versions
   /** Where the platform applies objects. */
   readonly preview?: Preview
+  /** Sends smoke tests to any address. */
+  readonly smokeUrl: (url: string, tests: readonly SmokeRequest[]) => Promise<readonly SmokeResult[]>
   readonly clock: Clock
   readonly actor: Actor
 }

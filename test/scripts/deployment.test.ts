@@ -55,6 +55,12 @@ describe('the printed commands', () => {
     ['rollback.sh', '-t version -v v1.2.2 -f', 'rollback -e production -t version -v v1.2.2 -f'],
     ['smoke-tests.sh', 'production', 'step verify -e production'],
     ['smoke-tests.sh', 'canary', 'step verify -e production --slot canary'],
+    [
+      'smoke-tests.sh',
+      '--url https://api.example --json',
+      'step verify -e production --url https://api.example --json',
+    ],
+    ['blue-green-deploy.sh', '-v v1 -s rolling', 'deploy -e production -v v1 -s rolling'],
   ])('%s %s', (name, args, expected) => {
     const ran = run(script(name), args.split(' '))
     expect(ran).toMatchObject({ status: 0, moodify: expected, stderr: '' })

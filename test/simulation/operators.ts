@@ -98,6 +98,7 @@ export function createOperators(simulation: Simulation) {
       journal,
       platform: { workloads: { capabilities: { slots: ['blue', 'green'] } } } as unknown as Context['platform'],
       host: null as unknown as Context['host'],
+      smokeUrl: async () => [],
       clock: null as unknown as Context['clock'],
       actor: ana,
       versions: {

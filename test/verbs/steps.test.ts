@@ -26,6 +26,7 @@ beforeEach(async () => {
     platform,
     clock,
     host: {} as Host,
+    smokeUrl: async () => [],
     versions: { revisions: async (_, version) => ({ backend: revisionOf('backend', version) }) },
     actor: someone,
   }

@@ -1,7 +1,8 @@
 // Requests straight to the pods of a slot, through the API server: no address of the cluster has to be reachable.
 import type { Clock } from '../ports/clock.ts'
 import type { Checks, SmokeRequest, SmokeResult } from '../ports/platform.ts'
-import type { Answer, Api } from './api.ts'
+import { problemsOf } from '../ports/smoke.ts'
+import type { Api } from './api.ts'
 import type { ClusterService } from './layout.ts'
 import { readyPods, type Watched } from './observer.ts'
 import type { OwnRequests } from './own-requests.ts'
@@ -27,7 +28,7 @@ export function clusterChecks(options: {
       const request = { method, headers, timeoutMs: SMOKE_MS, signal, ...(body === null ? {} : { body }) }
       const answer = await api.request(target, request)
       const tookMs = clock.monotonicMs() - started
-      const problems = problemsOf(answer, tookMs, expect)
+      const problems = problemsOf({ ...answer, tookMs }, expect)
       const saw = [`${answer.status} in ${Math.round(tookMs)} ms`, ...problems].join(', ')
       return { name, passed: problems.length === 0, saw: problems.length === 0 ? saw : `${saw} (pod ${pod})` }
     } catch (error) {
@@ -54,13 +55,4 @@ export function clusterChecks(options: {
     return areCounted ? ownRequests.aside(name, names, send) : send()
   }
   return { smoke, probe: smoke }
-}
-
-function problemsOf(answer: Answer, tookMs: number, expect: SmokeRequest['expect']): string[] {
-  const { status, body, latencyMs } = expect
-  return [
-    ...(answer.status === status ? [] : [`expected ${status}`]),
-    ...(body === null || answer.body.includes(body) ? [] : [`expected ${JSON.stringify(body)} in the body`]),
-    ...(latencyMs === null || tookMs <= latencyMs ? [] : [`expected at most ${latencyMs} ms`]),
-  ]
 }

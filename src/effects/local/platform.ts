@@ -15,8 +15,9 @@ import type {
   Traffic,
   Workloads,
 } from '../ports/platform.ts'
+import { problemsOf } from '../ports/smoke.ts'
 import { directoryOf, prepareArtifact, pruneArtifacts } from './artifacts.ts'
-import { type DirectAnswer, directRequest } from './direct-request.ts'
+import { directRequest } from './direct-request.ts'
 import type { StatePaths } from './paths.ts'
 import {
   type ApplyRequest,
@@ -223,17 +224,6 @@ async function smokeOne(
     signal.throwIfAborted()
     return { name, passed: false, saw: (error as Error).message }
   }
-}
-
-function problemsOf(answer: DirectAnswer, expect: SmokeRequest['expect']): string[] {
-  const problems: string[] = []
-  if (answer.status !== expect.status) problems.push(`expected ${expect.status}`)
-  if (expect.body !== null && !answer.body.includes(expect.body)) {
-    problems.push(`expected ${JSON.stringify(expect.body)} in the body`)
-  }
-  if (expect.latencyMs !== null && answer.tookMs > expect.latencyMs)
-    problems.push(`expected at most ${expect.latencyMs} ms`)
-  return problems
 }
 
 function runSpec(paths: StatePaths, revision: Revision): RunSpec {

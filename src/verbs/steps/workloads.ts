@@ -3,7 +3,7 @@ import { drainRule } from '../../domain/drain.ts'
 import type { SlotName } from '../../domain/names.ts'
 import type { Revision } from '../../domain/revision.ts'
 import { readyReplicas, type ServiceFacts } from '../../domain/snapshot.ts'
-import type { SmokeResult } from '../../effects/ports/platform.ts'
+import type { SmokeRequest, SmokeResult } from '../../effects/ports/platform.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Context } from '../context.ts'
 import {
@@ -65,7 +65,9 @@ export async function put(writer: Writer, slot: SlotName, revision: Revision, re
 }
 
 export interface Verified {
-  readonly slot: SlotName
+  /** Where the tests were sent: a slot, or a URL. */
+  readonly slot?: SlotName
+  readonly url?: string
   readonly results: readonly SmokeResult[]
 }
 
@@ -89,9 +91,21 @@ export async function verifyStep(
   return verified
 }
 
+/** Sends the smoke tests to any address; no platform is asked. */
+export async function verifyUrl(
+  { config, smokeUrl }: Context,
+  { service, url }: { readonly service: string; readonly url: string },
+): Promise<Verified[]> {
+  return [{ url, results: await smokeUrl(url, testsOf(config, service)) }]
+}
+
 export function smoke({ context, service }: Ground, slot: SlotName): Promise<readonly SmokeResult[]> {
-  const tests = context.config.services.find(({ name }) => name === service)?.smoke ?? []
+  const tests = testsOf(context.config, service)
   return context.platform.checks.smoke({ service, slot, tests }, new AbortController().signal)
+}
+
+function testsOf({ services }: Context['config'], service: string): readonly SmokeRequest[] {
+  return services.find(({ name }) => name === service)?.smoke ?? []
 }
 
 /** Ends what runs in a slot, once nothing can be on its way there any more. */

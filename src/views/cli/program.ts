@@ -183,6 +183,11 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
     .option('--slot <slot>', 'where: blue, green, canary, stable; for verify also live')
     .option('--replicas <number>', 'how many, for apply (default: as many as are live; one canary)', positive)
     .option('--service <name>', 'service (default: the first one)')
+    .addOption(
+      new Option('--url <url>', 'for verify: this address instead of the slots')
+        .argParser(httpUrl)
+        .conflicts(['slot', 'version']),
+    )
     .addHelpText('after', stepHelp)
   inEnvironment(verb('logs', 'the output of the replicas', logsAction(composeContext)))
     .option('--slot <slot>', 'only this slot, or a role: stable, candidate')
@@ -240,6 +245,11 @@ function inRange(least: number, most: number) {
   }
 }
 
+function httpUrl(text: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? '')) return text
+  throw new InvalidArgumentError('It starts with http:// or https://.')
+}
+
 function positive(text: string): number {
   const value = Number(text)
   if (!Number.isFinite(value) || value <= 0 || text.trim() === '')
@@ -265,7 +275,7 @@ function notNegative(text: string): number {
 
 const stepHelp = `
   apply -v VERSION       put a version into the slot that is not live, and wait until it is ready
-  verify                 send the smoke tests to every slot that runs something
+  verify                 send the smoke tests to every slot that runs something, or to --url
   switch [slot]          all of the traffic to the slot that is not live
   weight PERCENT         so much of the traffic to the canary
   monitor [seconds]      judge what gets traffic now; ends with 0, 3 when unhealthy, 5 when unknown

@@ -4,7 +4,7 @@ import type { Context } from '../../../verbs/context.ts'
 import type { Say } from '../../../verbs/steps/ground.ts'
 import { monitorStep } from '../../../verbs/steps/monitor.ts'
 import { activeSlotOf, promoteStep, switchStep, weightStep } from '../../../verbs/steps/traffic.ts'
-import { applyStep, scaleDownStep, type Verified, verifyStep } from '../../../verbs/steps/workloads.ts'
+import { applyStep, scaleDownStep, type Verified, verifyStep, verifyUrl } from '../../../verbs/steps/workloads.ts'
 import type { Output } from '../output.ts'
 import { type CommonFlags, type Compose, inEnvironment } from './common.ts'
 
@@ -16,6 +16,7 @@ interface StepFlags extends CommonFlags {
   readonly version?: string
   readonly slot?: string
   readonly replicas?: number
+  readonly url?: string
 }
 
 /** Prints the live slot and nothing else, so that a shell can take it. */
@@ -43,7 +44,10 @@ export const stepAction = (compose: Compose) =>
         return 0
       }
       case 'verify':
-        return printVerified(output, await verifyStep(context, options, say))
+        return printVerified(
+          output,
+          await (flags.url ? verifyUrl(context, { ...options, url: flags.url }) : verifyStep(context, options, say)),
+        )
       case 'switch':
         return printShares(output, await switchStep(context, { ...options, ...(value ? { slot: value } : {}) }, say))
       case 'weight':
@@ -97,8 +101,8 @@ function printShares(output: Output, shares: Readonly<Record<string, number>>): 
 function printVerified(output: Output, verified: readonly Verified[]): number {
   output.document(verified)
   let failed = 0
-  for (const { slot, results } of verified) {
-    output.line(`${slot}:`)
+  for (const { slot, url, results } of verified) {
+    output.line(`${url ?? slot}:`)
     for (const { name, passed, saw } of results) {
       const mark = passed ? output.style.green('passed') : output.style.red('FAILED')
       output.line(`  ${mark}  ${name}: ${saw}`)
