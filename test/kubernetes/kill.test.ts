@@ -53,7 +53,7 @@ async function release(
     if (!(error instanceof Killed)) throw error
   })
   if (killAt !== null) await environment.process().run()
-  const records = await environment.process().journal.read(before)
+  const records = await environment.process().records(before)
   const running = Object.values(await environment.replicas()).filter((replicas) => replicas > 0)
   return { points, story: story(records), running: running.toSorted(), dropped: environment.dropped() }
 }

@@ -11,7 +11,7 @@ import { configMapStore } from '../../src/effects/kubernetes/journal-store.ts'
 import { clusterPlatform } from '../../src/effects/kubernetes/platform.ts'
 import { clusterVersions } from '../../src/effects/kubernetes/versions.ts'
 import { fold } from '../../src/engine/evolve.ts'
-import type { Command } from '../../src/engine/record.ts'
+import type { Command, JournalRecord } from '../../src/engine/record.ts'
 import type { EnvironmentState } from '../../src/engine/state.ts'
 import { openObjectJournal } from '../../src/journal/object-journal.ts'
 import { type RunnerEnd, runReleases } from '../../src/runner/run-release.ts'
@@ -52,14 +52,14 @@ keepSeconds: 8
 
 export class Killed extends Error {}
 
+/** One of these commands is all that a process does. */
 export interface Process {
-  readonly context: Context
-  readonly journal: Context['journal']
   /** Walks releases until nothing is left to do. */
   run(): Promise<RunnerEnd>
   deploy(options: DeployOptions): Promise<void>
   post(command: Command): Promise<void>
   state(): Promise<EnvironmentState>
+  records(after: number): Promise<readonly JournalRecord[]>
 }
 
 export function clusterEnvironment({
@@ -165,52 +165,50 @@ export function clusterEnvironment({
       clock,
       actor: { kind: 'person', name: 'ana' },
     } as unknown as Context
-    const inTime = <T>(work: Promise<T>) => time.run(Promise.race([work, death.promise]), passed)
-    const post = async (command: Command) => {
-      await inTime(journal.post(command, context.actor))
+    /** Nothing of a process is left when it has ended: no watch, and no sleep. */
+    const inTime = async <T>(work: Promise<T>): Promise<T> => {
+      try {
+        return await time.run(Promise.race([work, death.promise]), passed)
+      } finally {
+        isDead = true
+        platform.close()
+        journal.close()
+      }
     }
+    const probed = (point: string) => {
+      if (isDead || !probe(point)) return
+      isDead = true
+      death.reject(new Killed(point))
+      throw new Killed(point)
+    }
+    const post = (command: Command) => journal.post(command, context.actor)
     return {
-      context,
-      journal,
-      post,
-      async run() {
-        const stop = new AbortController()
-        const running = runReleases({
-          journal,
-          platform,
-          clock,
-          hooks: fakeHooks(),
-          notifierFor: () => fakeNotifier(),
-          judge: judgeByMode,
-          name: 'test',
-          version: '0',
-          idleMs: 0,
-          report: () => {},
-          signal: stop.signal,
-          probe(point) {
-            if (isDead || !probe(point)) return
-            isDead = true
-            death.reject(new Killed(point))
-            throw new Killed(point)
-          },
-        })
-        running.catch(() => {})
-        try {
-          return await inTime(running)
-        } finally {
-          isDead = true
-          platform.close?.()
-          journal.close()
-        }
-      },
+      run: () =>
+        inTime(
+          runReleases({
+            journal,
+            platform,
+            clock,
+            hooks: fakeHooks(),
+            notifierFor: () => fakeNotifier(),
+            judge: judgeByMode,
+            name: 'test',
+            version: '0',
+            idleMs: 0,
+            report: () => {},
+            signal: new AbortController().signal,
+            probe: probed,
+          }),
+        ),
       async deploy(options) {
-        const plan = await inTime(planDeploy(context, options))
-        await post(deployCommand(plan!, options))
+        const planned = planDeploy(context, options).then((plan) => post(deployCommand(plan!, options)))
+        await inTime(planned)
       },
-      async state() {
-        const { base, records } = await inTime(journal.newest())
-        return fold(records, base.state)
+      async post(command) {
+        await inTime(post(command))
       },
+      state: () => inTime(journal.newest().then(({ base, records }) => fold(records, base.state))),
+      records: (after) => inTime(journal.read(after)),
     }
   }
 

@@ -40,6 +40,8 @@ const [pods, replicaSets, deployments, services, slices, autoscalers] = [
 ].map(kindOf) as [Kind, Kind, Kind, Kind, Kind, Kind]
 type Kind = ReturnType<typeof kindOf>
 
+const REVISION = 'deployment.kubernetes.io/revision'
+
 /** More than that is a circle. */
 const MOST_ROUNDS = 1000
 
@@ -70,7 +72,7 @@ export function controllers({
     const templateHash = hashOf(template)
     const current = owned.find(({ metadata }) => metadata.labels?.['pod-template-hash'] === templateHash)
     if (!current) {
-      makeReplicaSet(deployment, templateHash, owned.length + 1)
+      makeReplicaSet(deployment, templateHash, 1 + Math.max(0, ...owned.map(revisionOf)))
       return
     }
     const old = owned.filter((set) => set !== current)
@@ -92,6 +94,16 @@ export function controllers({
     update(deployments, objects.get(deployments, deployment.metadata.namespace, deployment.metadata.name), {
       status: deploymentStatus(deployment, current, owned),
     })
+    forget(deployment, old)
+  }
+
+  /** Old ReplicaSets without pods, but for the newest ones. */
+  function forget(deployment: Stored, old: readonly Stored[]): void {
+    const empty = old.filter((set) => set['spec'].replicas === 0 && ownedBy(pods, set).length === 0)
+    const newestFirst = empty.toSorted((a, b) => revisionOf(b) - revisionOf(a))
+    for (const { metadata } of newestFirst.slice(deployment['spec'].revisionHistoryLimit)) {
+      objects.remove(replicaSets, metadata.namespace, metadata.name)
+    }
   }
 
   function makeReplicaSet(deployment: Stored, templateHash: string, revision: number): void {
@@ -103,7 +115,7 @@ export function controllers({
         name: `${name}-${templateHash}`,
         namespace,
         labels,
-        annotations: { ...deployment.metadata.annotations, 'deployment.kubernetes.io/revision': String(revision) },
+        annotations: { ...deployment.metadata.annotations, [REVISION]: String(revision) },
         ownerReferences: [ownerReference(deployment)],
       },
       spec: {
@@ -291,6 +303,8 @@ export function controllers({
     },
   }
 }
+
+const revisionOf = ({ metadata }: Stored) => Number(metadata.annotations?.[REVISION] ?? 0)
 
 const isStaying = ({ metadata }: Stored) => metadata.deletionTimestamp === undefined
 

@@ -66,7 +66,10 @@ export interface Objects {
 const withGeneration = kinds.filter(({ kind, group }) => group !== '' && kind !== 'Lease' && kind !== 'EndpointSlice')
 
 export function createObjects({ wall }: { readonly wall: () => string }): Objects {
-  const objects = new Map<string, Stored>()
+  /** By kind, then by place. */
+  const objects = new Map(kinds.map((kind) => [kind, new Map<string, Stored>()]))
+  /** Asked for again and again, and the same until something of the kind is written. */
+  const lists = new Map(kinds.map((kind) => [kind, new Map<string | undefined, readonly Stored[]>()]))
   const changes: Change[] = []
   const listeners = new Set<(change: Change) => void>()
   // Numbers of a server that has run for a while: nobody may take one for a count.
@@ -74,16 +77,16 @@ export function createObjects({ wall }: { readonly wall: () => string }): Object
   let oldest = version
   let uids = 0
 
-  const prefixOf = ({ group, plural }: Kind, namespace: string | undefined) => `${group}/${plural}/${namespace ?? ''}`
-  const keyOf = (kind: Kind, namespace: string | undefined, name: string) => `${prefixOf(kind, namespace)}/${name}`
+  const keyOf = (namespace: string | undefined, name: string) => `${namespace ?? ''}/${name}`
   const now = () => wall().replace(/\.\d+Z$/, 'Z')
 
   function write(type: Change['type'], kind: Kind, object: Stored, before: Stored | null): Stored {
     const { namespace, name } = object.metadata
     version++
     const stored = Object.freeze({ ...object, metadata: { ...object.metadata, resourceVersion: String(version) } })
-    if (type === 'DELETED') objects.delete(keyOf(kind, namespace, name))
-    else objects.set(keyOf(kind, namespace, name), stored)
+    if (type === 'DELETED') objects.get(kind)!.delete(keyOf(namespace, name))
+    else objects.get(kind)!.set(keyOf(namespace, name), stored)
+    lists.get(kind)!.clear()
     const change = { type, kind, version, object: stored, before }
     changes.push(change)
     for (const listener of listeners) listener(change)
@@ -92,19 +95,19 @@ export function createObjects({ wall }: { readonly wall: () => string }): Object
 
   const self: Objects = {
     version: () => version,
-    find: (kind, namespace, name) => objects.get(keyOf(kind, namespace, name)),
+    find: (kind, namespace, name) => objects.get(kind)!.get(keyOf(namespace, name)),
     get(kind, namespace, name) {
       const found = self.find(kind, namespace, name)
       if (!found) throw notFound(kind, name)
       return found
     },
     list(kind, namespace) {
-      const isMine = (key: string) =>
-        namespace === undefined
-          ? key.startsWith(`${kind.group}/${kind.plural}/`)
-          : key.startsWith(`${prefixOf(kind, namespace)}/`)
-      const keys = [...objects.keys()].filter(isMine).toSorted()
-      return keys.map((key) => objects.get(key)!)
+      const known = lists.get(kind)!.get(namespace)
+      if (known) return known
+      const all = [...objects.get(kind)!].filter(([key]) => namespace === undefined || key.startsWith(`${namespace}/`))
+      const found = all.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
+      lists.get(kind)!.set(namespace, found)
+      return found
     },
     create(kind, object) {
       const { namespace, name } = object.metadata
