@@ -55,7 +55,7 @@ function cluster(
   return {
     synced: unused,
     put: unused,
-    missing: unused,
+    missing: () => [],
     ageMs: unused,
     close: unused,
     items: (name) => items[name] ?? [],

@@ -15,8 +15,8 @@ export interface ObjectCache<Name extends string> {
   find(name: Name, objectName: string): KubernetesObject | null
   /** What a write has answered: so that who wrote sees it. */
   put(name: Name, object: KubernetesObject): void
-  /** What cannot be seen now, in words; empty when all can. */
-  missing(): readonly string[]
+  /** What cannot be seen now, in words; empty when all can. Of some kinds, or of all. */
+  missing(of?: readonly Name[]): readonly string[]
   /** Age of what is known in milliseconds: 0 while all watches are alive. */
   ageMs(): number
   close(): void
@@ -57,8 +57,8 @@ export function watchedObjects<Name extends string>(
     items: (name) => [...start()[name].objects.values()],
     find: (name, objectName) => start()[name].objects.get(objectName) ?? null,
     put: (name, object) => keep(start()[name].objects, object),
-    missing: () =>
-      names.flatMap((name) => {
+    missing: (of = names) =>
+      of.flatMap((name) => {
         const { lost } = start()[name]
         return lost ? [`the API server (${name}): ${lost.reason}`] : []
       }),

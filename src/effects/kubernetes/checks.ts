@@ -4,8 +4,9 @@ import type { Checks, SmokeRequest, SmokeResult } from '../ports/platform.ts'
 import { problemsOf } from '../ports/smoke.ts'
 import type { Api } from './api.ts'
 import type { ClusterService } from './layout.ts'
-import { readyPods, type Watched } from './observer.ts'
+import { readyPods, seen, type Watched } from './observer.ts'
 import type { OwnRequests } from './own-requests.ts'
+import { asOperating } from './traffic/guarded.ts'
 
 const SMOKE_MS = 10_000
 
@@ -33,22 +34,30 @@ export function clusterChecks(options: {
       return { name, passed: problems.length === 0, saw: problems.length === 0 ? saw : `${saw} (pod ${pod})` }
     } catch (error) {
       signal.throwIfAborted()
+      await answering(signal)
       return { name, passed: false, saw: `${(error as Error).message} (pod ${pod})` }
     }
   }
 
+  /** A server that does not answer says nothing about a pod. @throws OperatingError CLUSTER_UNREACHABLE */
+  async function answering(signal: AbortSignal): Promise<void> {
+    await api.request('/version', { timeoutMs: SMOKE_MS, signal }).catch((error: unknown) => {
+      throw asOperating(error, 'say that it is there')
+    })
+  }
+
   const smoke: Checks['smoke'] = async ({ service: name, slot, tests }, signal) => {
     const service = services.find((candidate) => candidate.name === name)!
-    await watched.synced()
+    await seen(watched)
     const ready = readyPods(watched, service, slot)
     const names = ready.map(({ metadata }) => metadata.name)
     const send = async () => {
       const results: SmokeResult[] = []
       for (const test of tests) {
-        const seen: SmokeResult[] = []
-        for (const pod of names) seen.push(await ask(service, pod, test, signal))
+        const found: SmokeResult[] = []
+        for (const pod of names) found.push(await ask(service, pod, test, signal))
         const nobody = { name: test.name, passed: false, saw: `no pod of ${slot} is ready` }
-        results.push(seen.find(({ passed }) => !passed) ?? seen[0] ?? nobody)
+        results.push(found.find(({ passed }) => !passed) ?? found[0] ?? nobody)
       }
       return results
     }

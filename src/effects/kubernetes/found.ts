@@ -8,7 +8,7 @@ import { type Api, ApiError, type KubernetesObject } from './api.ts'
 import { type ClusterService, workloadOf } from './layout.ts'
 import { deploymentSpec, FIELD_MANAGER, mainContainer, revisionOf } from './marks.ts'
 import type { Watched } from './observer.ts'
-import { readyPods } from './observer.ts'
+import { readyPods, seen } from './observer.ts'
 import { scaledBy } from './slot-manifests.ts'
 
 export async function foundServices(options: {
@@ -18,7 +18,7 @@ export async function foundServices(options: {
   readonly route: (service: ServiceName) => Promise<RouteFacts>
 }): Promise<Readonly<Record<ServiceName, FoundService>>> {
   const { api, watched, services } = options
-  await watched.synced()
+  await seen(watched)
   const scaled = await scaledDeployments(api, services[0]?.namespace)
   const found = services.map(async (service) => {
     const { shares } = await options.route(service.name)

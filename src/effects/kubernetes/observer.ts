@@ -1,6 +1,7 @@
 // What is known of an environment: workloads from watches, routes from the plane, counts from the pods.
 import type { ServiceName, SlotName } from '../../domain/names.ts'
 import type { RouteFacts, ServiceFacts, Snapshot } from '../../domain/snapshot.ts'
+import { OperatingError } from '../../errors/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Observer } from '../ports/platform.ts'
 import type { Api, KubernetesObject } from './api.ts'
@@ -159,6 +160,18 @@ function newestWarnings(events: readonly KubernetesObject[]): Record<string, str
     newest.set(involvedObject.name, { at, text: `${reason}: ${(message ?? '').trim()}` })
   }
   return Object.fromEntries([...newest].map(([name, { text }]) => [name, text]))
+}
+
+/**
+ * Resolves when it is known what runs. Nothing may be concluded from what could not be looked at.
+ *
+ * @throws OperatingError CLUSTER_UNREACHABLE
+ */
+export async function seen(watched: Watched): Promise<void> {
+  await watched.synced()
+  const missing = watched.missing(['deployments', 'replicasets', 'pods'])
+  if (missing.length === 0) return
+  throw new OperatingError('CLUSTER_UNREACHABLE', `What runs cannot be seen: ${missing.join('; ')}`, 'moodify doctor')
 }
 
 /** Pods of a slot that may receive requests now, with the revision that the Deployment is meant to run first. */

@@ -29,7 +29,9 @@ export function startBlocker(state: EnvironmentState, release: ReleaseState, ste
     case 'flip':
       return release.direction === 'back' ? flipStart(step, tick) : go
     case 'check':
-      return step.tests.length === 0 ? { kind: 'satisfied', reason: 'no smoke tests are declared' } : go
+      return step.tests.length === 0
+        ? { kind: 'satisfied', reason: 'no smoke tests are declared' }
+        : (unseen(tick) ?? go)
     case 'keep':
       return release.keepCut ? { kind: 'satisfied', reason: 'the next release has cut the keep time' } : go
     default:
