@@ -15,8 +15,10 @@ import { warmUpBefore, warmUpIn } from '../analysis/warm-up.ts'
 import { OperatingError } from '../errors/catalogue.ts'
 import type { Member, Plan, Step } from '../plan/plan.ts'
 import type { Context } from './context.ts'
+import { type RecentCells, recentCells } from './recent-cells.ts'
 
 const WINDOW_SECONDS = 60
+const SECOND_LOOK_MS = 3000
 /** Assumed of a stable version that has failed too few requests to tell. */
 const ASSUMED_BASELINE = 0.001
 const ENOUGH_FAILURES = 10
@@ -165,12 +167,20 @@ function sightAlone({ triggers, members }: Plan, { service, weightPercent, monit
 }
 
 async function trafficOf(context: Context, { service, from, to }: Member): Promise<Seen> {
-  const read = await context.platform.observer.cells(service, null).catch(() => null)
-  const cells = read ? read.cells.filter(({ second }) => second > read.next.second - WINDOW_SECONDS) : []
+  const { cells, seconds } = await seenLately(context, service)
   const requests = cells.reduce((sum, cell) => sum + cell.requests, 0)
   const failures = cells.reduce((sum, cell) => sum + cell.failures, 0)
   const isMeasured = failures >= ENOUGH_FAILURES
   const baseline = isMeasured ? failures / requests : ASSUMED_BASELINE
   const replicas = { canary: to.replicas, stable: from?.replicas ?? to.replicas }
-  return { requestsPerSecond: requests / WINDOW_SECONDS, baseline, isMeasured, replicas }
+  return { requestsPerSecond: requests / seconds, baseline, isMeasured, replicas }
+}
+
+/** Counters that have been read only once are read again a moment later. */
+async function seenLately({ platform: { observer }, clock }: Context, service: string): Promise<RecentCells> {
+  const nothing = { cells: [], seconds: WINDOW_SECONDS }
+  const seen = (await recentCells(observer, service, WINDOW_SECONDS)) ?? nothing
+  if (seen.seconds > 0) return seen
+  await clock.sleep(SECOND_LOOK_MS)
+  return (await recentCells(observer, service, WINDOW_SECONDS)) ?? nothing
 }

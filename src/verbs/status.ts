@@ -1,9 +1,9 @@
-import type { Cell } from '../domain/counts.ts'
 import type { Snapshot } from '../domain/snapshot.ts'
 import type { Verdict } from '../domain/verdict.ts'
 import type { JournalRecord } from '../engine/record.ts'
 import type { EnvironmentState } from '../engine/state.ts'
 import { type Context, readWhatIsWhole } from './context.ts'
+import { type RecentCells, recentCells } from './recent-cells.ts'
 
 /** Rates are those of the last seconds. */
 export const RATE_WINDOW_SECONDS = 10
@@ -21,8 +21,8 @@ export interface StatusFacts {
   /** What of the journal cannot be read: state and records end before it. */
   readonly damage?: string | null
   readonly snapshot: Snapshot
-  /** Cells of the last `RATE_WINDOW_SECONDS`, by service. */
-  readonly cells: Readonly<Record<string, readonly Cell[]>>
+  /** Of the last `RATE_WINDOW_SECONDS`, by service; null where they cannot be read. */
+  readonly cells: Readonly<Record<string, RecentCells | null>>
   readonly services: readonly string[]
   /** What the judge of the release under way said last, by service; some seconds old. */
   readonly judged?: Readonly<Record<string, Verdict>>
@@ -38,7 +38,9 @@ export async function status(context: Context): Promise<StatusFacts> {
   ])
   const services = config.services.map((service) => service.name)
   const cells = await Promise.all(
-    services.map(async (service) => [service, await recentCells(context, service)] as const),
+    services.map(
+      async (service) => [service, await recentCells(platform.observer, service, RATE_WINDOW_SECONDS)] as const,
+    ),
   )
   return {
     application: config.name,
@@ -73,10 +75,4 @@ async function judgedNow({ journal }: Context, { release }: EnvironmentState): P
 interface OpenQuestion {
   readonly key?: string
   readonly verdict?: Verdict
-}
-
-async function recentCells(context: Context, service: string): Promise<readonly Cell[]> {
-  const { observer } = context.platform
-  const read = await observer.cells(service, null).catch(() => null)
-  return read ? read.cells.filter((cell) => cell.second > read.next.second - RATE_WINDOW_SECONDS) : []
 }

@@ -69,7 +69,14 @@ export interface Observer {
   /** The newest snapshot. Never rejects: what cannot be seen is `missing`. */
   snapshot(): Promise<Snapshot>
   /** Cells of whole seconds after the cursor, each exactly once, and the cursor to go on from. */
-  cells(service: ServiceName, after: CellCursor | null): Promise<{ cells: readonly Cell[]; next: CellCursor }>
+  cells(service: ServiceName, after: CellCursor | null): Promise<CellsRead>
+}
+
+export interface CellsRead {
+  readonly cells: readonly Cell[]
+  /** What is dated up to this second came at times that are not known; left out where all times are known. */
+  readonly sinceSecond?: number
+  readonly next: CellCursor
 }
 
 /** Opaque to callers. */

@@ -1,5 +1,5 @@
 // What `moodify status` and the live view show: the state, what is observed, and what was last decided.
-import { addCounts, type Cell, type Counts, latencyQuantile, noCounts } from '../../domain/counts.ts'
+import { addCounts, type Counts, latencyQuantile, noCounts } from '../../domain/counts.ts'
 import type { Role } from '../../domain/names.ts'
 import { isReady, readyReplicas, type ServiceFacts, type SlotFacts } from '../../domain/snapshot.ts'
 import type { Verdict } from '../../domain/verdict.ts'
@@ -9,7 +9,8 @@ import type { JournalRecord, Wait } from '../../engine/record.ts'
 import { currentStep, type EnvironmentState, emptyService, type ServiceState } from '../../engine/state.ts'
 import type { Outcome, Placement } from '../../plan/plan.ts'
 import { stepInWords } from '../../plan/words.ts'
-import { RATE_WINDOW_SECONDS, type StatusFacts } from '../../verbs/status.ts'
+import type { RecentCells } from '../../verbs/recent-cells.ts'
+import type { StatusFacts } from '../../verbs/status.ts'
 import { decisionInWords } from './timeline.ts'
 
 export interface StatusReport {
@@ -90,7 +91,8 @@ export interface SlotReport {
   readonly crashLooping: boolean
   readonly inFlight: number
   /** Over the last ten seconds; null without any request. */
-  readonly requestsPerSecond: number
+  /** Null where it is not known. */
+  readonly requestsPerSecond: number | null
   readonly errorPercent: number | null
   readonly p95Ms: number | null
 }
@@ -115,7 +117,7 @@ export function statusReport(input: StatusFacts): StatusReport {
       reason: last.cause?.reason ?? null,
     },
     services: input.services.map((name) =>
-      serviceReport(name, state, snapshot.services[name], input.cells[name] ?? []),
+      serviceReport(name, state, snapshot.services[name], input.cells[name] ?? null),
     ),
     missing: snapshot.missing,
     damage: input.damage ?? null,
@@ -169,7 +171,7 @@ function serviceReport(
   name: string,
   state: EnvironmentState,
   facts: ServiceFacts | undefined,
-  cells: readonly Cell[],
+  recent: RecentCells | null,
 ): ServiceReport {
   const slots = new Set([...Object.keys(facts?.slots ?? {}), ...Object.keys(facts?.route.shares ?? {})])
   const service = state.services[name] ?? emptyService
@@ -194,7 +196,7 @@ function serviceReport(
         restarts: (found?.replicas ?? []).reduce((sum, replica) => sum + replica.restarts, 0),
         crashLooping: (found?.replicas ?? []).some((replica) => replica.crashLooping),
         inFlight: facts?.route.slots[slot]?.inFlight ?? 0,
-        ...ratesOf(cells.filter((cell) => cell.slot === slot)),
+        ...ratesOf(recent, slot),
       }
     }),
   }
@@ -222,10 +224,15 @@ function roleOf(
   return service.previous?.slot === slot ? 'previous' : null
 }
 
-function ratesOf(cells: readonly Cell[]): Pick<SlotReport, 'requestsPerSecond' | 'errorPercent' | 'p95Ms'> {
+function ratesOf(
+  recent: RecentCells | null,
+  slot: string,
+): Pick<SlotReport, 'requestsPerSecond' | 'errorPercent' | 'p95Ms'> {
+  if (!recent || recent.seconds === 0) return { requestsPerSecond: null, errorPercent: null, p95Ms: null }
+  const cells = recent.cells.filter((cell) => cell.slot === slot)
   const total = cells.reduce((sum: Counts, cell) => addCounts(sum, cell), noCounts)
   return {
-    requestsPerSecond: Math.round((total.requests / RATE_WINDOW_SECONDS) * 10) / 10,
+    requestsPerSecond: Math.round((total.requests / recent.seconds) * 10) / 10,
     errorPercent: total.requests === 0 ? null : (100 * total.failures) / total.requests,
     p95Ms: latencyQuantile(total, 0.95),
   }

@@ -80,7 +80,7 @@ test('cells of the revision’s pods, series by series', async () => {
       durations: vector(bucket(a, '0.1', 104), bucket(a, '+Inf', 105)),
     },
   ])
-  expect(await next()).toEqual([])
+  expect((await next()).map(({ requests }) => requests)).toEqual([100, 50])
   const cells = await next()
   expect(cells.map(({ replica, revision, requests, failures }) => [replica, revision, requests, failures])).toEqual([
     [a, 'r2', 5, 1],

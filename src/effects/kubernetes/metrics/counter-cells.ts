@@ -1,12 +1,13 @@
 // Counters that only grow, read again and again, as cells of what came in between.
 //
-// A program that is asked says how much it has counted since it started. What it counted before the first look is not
-// known to belong to anything, so the first look at a series only sets its baseline. A series that shows up later, such
-// as that of a new pod, began at 0 while we looked. A counter that went back was started anew.
+// A program that is asked says how much it has counted since it started. What a pod counted before the first look is
+// its revision's, at times that are not known: it is dated before all else, and only who asks from the start gets it.
+// What something shared counted before may belong to anybody and is left out. A series that shows up later, such as that
+// of a new pod, began at 0 while we looked. A counter that went back was started anew.
 import { addCounts, type Cell, type Counts, noCounts } from '../../../domain/counts.ts'
 import type { ServiceName, SlotName } from '../../../domain/names.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { CellCursor } from '../../ports/platform.ts'
+import type { CellCursor, CellsRead } from '../../ports/platform.ts'
 
 /** What one series has counted since it began. */
 export interface Reading extends Counts {
@@ -16,12 +17,12 @@ export interface Reading extends Counts {
   /** Id of the revision that served these requests. */
   readonly revision: string
   readonly replica: string
-  /** It may show up late although it is old, such as a gateway that was not reached before. */
+  /** Not one pod's: it may show up late although it is old, such as a gateway that was not reached before. */
   readonly isShared?: boolean
 }
 
 export interface CellsReader {
-  cells(service: ServiceName, after: CellCursor | null): Promise<{ cells: readonly Cell[]; next: CellCursor }>
+  cells(service: ServiceName, after: CellCursor | null): Promise<CellsRead>
 }
 
 const KEPT_SECONDS = 900
@@ -45,8 +46,10 @@ export function counterCells(options: {
       const second = Math.floor(options.clock.monotonicMs() / 1000)
       await counters.readOnce(second, () => options.read(service))
       const from = after?.source === source ? after.second : Number.NEGATIVE_INFINITY
+      const cells = counters.cells.filter((cell) => cell.second > from)
       return {
-        cells: counters.cells.filter((cell) => cell.second > from),
+        cells: after ? cells : [...counters.history, ...cells],
+        sinceSecond: counters.sinceSecond,
         next: { source, second: counters.second },
       }
     },
@@ -54,7 +57,11 @@ export function counterCells(options: {
 }
 
 class ServiceCounters {
+  /** What was counted before the first look. */
+  history: readonly Cell[] = []
   cells: Cell[] = []
+  /** Of the first look. */
+  sinceSecond = Number.MAX_SAFE_INTEGER
   /** The last second that has been counted. */
   second = Number.MIN_SAFE_INTEGER
   private last: ReadonlyMap<string, Reading> | null = null
@@ -71,6 +78,11 @@ class ServiceCounters {
   }
 
   private take(readings: readonly Reading[], second: number): void {
+    if (!this.last) {
+      const own = readings.filter(({ isShared }) => !isShared)
+      this.history = summed(own.flatMap((reading) => cellOf(reading, noCounts, second - KEPT_SECONDS)))
+      this.sinceSecond = second
+    }
     const known = new Map(this.last)
     const grown = readings.flatMap((reading) => {
       const before = known.get(reading.series)
