@@ -8,7 +8,7 @@ import type { Cause, RecordBody, Wait } from '../record.ts'
 import { type EnvironmentState, emptyService, isReleased, type ReleaseState } from '../state.ts'
 import type { Tick, Watch } from '../watch.ts'
 import { type Blocked, blockedOn, unseen } from './blocked.ts'
-import { isRunning, rotationOf } from './start.ts'
+import { FOLLOW_MS, isRunning, rotationOf } from './start.ts'
 
 export type Arrival =
   | {
@@ -41,7 +41,7 @@ export function arrival(state: EnvironmentState, release: ReleaseState, step: St
         true,
       )
     case 'drain':
-      return unseen(tick) ?? drainArrival(step, tick)
+      return unseen(tick) ?? drainArrival(step, tick, watch)
     case 'keep':
       return keepArrival(release, step, watch)
     case 'retire':
@@ -176,13 +176,14 @@ function isAnswering({ probes }: Verdict): boolean {
   return probes === undefined || (probes.sent >= ENOUGH_PROBES && probes.passed === probes.sent)
 }
 
-function drainArrival(step: Extract<Step, { kind: 'drain' }>, tick: Tick): Arrival {
+function drainArrival(step: Extract<Step, { kind: 'drain' }>, tick: Tick, watch: Watch): Arrival {
   const answer = drainRule(rotationOf(tick.snapshot, step.service, step.slot), step.drainMs)
   if (answer.mayEnd) return { kind: 'arrived', reason: answer.reason }
   return blockedOn(
     waitFor({
       blocker: `requests in flight in ${step.slot}`,
-      deadlineMs: step.drainMs,
+      // The data plane may have followed some time after the step began.
+      deadlineMs: watch.waitedMs < step.drainMs ? step.drainMs : step.drainMs + FOLLOW_MS,
       atDeadline: 'what is left is cut',
       next: 'moodify abort',
     }),

@@ -95,7 +95,7 @@ function flipStart({ service, stable }: Extract<Step, { kind: 'flip' }>, tick: T
 }
 
 /** What still gets traffic this long after its drain time will not stop by itself. */
-const FOLLOW_MS = 10_000
+export const FOLLOW_MS = 10_000
 
 /** The drain rule owns when anything may be ended. */
 function retireStart(state: EnvironmentState, step: Extract<Step, { kind: 'retire' }>, tick: Tick): Start {
