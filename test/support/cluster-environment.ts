@@ -1,6 +1,6 @@
 // One environment in a namespace of the in-process API server, with controllers, pods that answer, and users, all on
 // virtual time. Each process is one command on a machine of its own: all it has is the way to the API server.
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { judgeByMode } from '../../src/analysis/judges.ts'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/load.ts'
@@ -168,7 +168,9 @@ export function clusterEnvironment({
     /** Nothing of a process is left when it has ended: no watch, and no sleep. */
     const inTime = async <T>(work: Promise<T>): Promise<T> => {
       try {
-        return await time.run(Promise.race([work, death.promise]), passed)
+        const done = await time.run(Promise.race([work, death.promise]), passed)
+        if (!existsSync(manifests)) throw new Error(`somebody else has removed ${manifests}: this run says nothing`)
+        return done
       } finally {
         isDead = true
         platform.close()

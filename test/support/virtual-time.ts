@@ -11,12 +11,20 @@ export interface VirtualTime {
   wall(): string
   /** The clock of one process; once it is dead, no sleep of its ever ends. */
   clock(isDead: () => boolean): Clock
-  /** Lets time pass until the work is done. `onPassed` is told how much did each time. */
+  /**
+   * Lets time pass until the work is done. `onPassed` is told how much did each time.
+   *
+   * @throws Error when the work waits for what no time brings, or for more than an hour
+   */
   run<T>(work: Promise<T>, onPassed: (elapsedMs: number) => void): Promise<T>
 }
 
 /** Turns of the event loop in which everybody who can go on does so. */
 const TURNS = 3
+/** Who has waited for so many rounds while nobody waited for time waits for ever. */
+const IDLE_ROUNDS = 1000
+/** Work that takes longer never ends. */
+const LONGEST_MS = 3_600_000
 
 export function virtualTime(): VirtualTime {
   let nowMs = 0
@@ -51,16 +59,19 @@ export function virtualTime(): VirtualTime {
         isDone = true
       })
       done.catch(() => {})
-      while (!isDone) {
+      const lastMs = nowMs + LONGEST_MS
+      for (let idleRounds = 0; ; ) {
         for (let turn = 0; turn < TURNS && !isDone; turn++) await new Promise((resolve) => setImmediate(resolve))
+        if (isDone) return done
         const [next] = timers
-        if (isDone || !next) continue
+        if (!next && ++idleRounds > IDLE_ROUNDS) throw new Error('the work waits for nothing that comes')
+        if (!next) continue
+        if (next.atMs > lastMs) throw new Error('an hour has passed, and the work is not done')
         const elapsedMs = next.atMs - nowMs
         nowMs = next.atMs
         if (elapsedMs > 0) onPassed(elapsedMs)
         while (timers[0] && timers[0].atMs <= nowMs) timers.shift()!.fire()
       }
-      return done
     },
   }
 }
