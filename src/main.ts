@@ -37,12 +37,19 @@ const internals: Readonly<Record<string, (argv: readonly string[]) => Promise<nu
     const { parseArgs } = await import('node:util')
     const { values } = parseArgs({
       args: [...argv],
-      options: { root: { type: 'string' }, environment: { type: 'string' } },
+      options: {
+        root: { type: 'string' },
+        environment: { type: 'string' },
+        'in-cluster': { type: 'boolean', default: false },
+      },
     })
     const stop = new AbortController()
     process.once('SIGTERM', () => stop.abort())
     try {
-      const end = await composeRunner(values.root!, values.environment!, stop.signal)
+      const end = await composeRunner(values.root!, values.environment!, {
+        signal: stop.signal,
+        isInCluster: values['in-cluster'],
+      })
       return end === 'stopped' ? 143 : 0
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error

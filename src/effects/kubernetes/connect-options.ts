@@ -5,6 +5,8 @@ export interface ConnectOptions {
   readonly kubeconfig?: string | undefined
   /** Name of a context in it; by default its current one. */
   readonly context?: string | undefined
+  /** As the service account of the pod that this runs in; no kubeconfig is looked for. */
+  readonly serviceAccount?: boolean
 }
 
 export interface Credentials {

@@ -6,12 +6,14 @@ import type { Agent, RequestOptions } from 'node:https'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { ConnectOptions, Credentials } from './connect-options.ts'
 import { plainCredentials } from './plain-kubeconfig.ts'
+import { serviceAccountCredentials } from './service-account.ts'
 
 /** What the library falls back to. */
 const NO_KUBECONFIG = 'http://localhost:8080'
 
 /** @throws OperatingError KUBECONFIG_INVALID */
-export async function loadCredentials({ kubeconfig, context }: ConnectOptions): Promise<Credentials> {
+export async function loadCredentials({ kubeconfig, context, serviceAccount }: ConnectOptions): Promise<Credentials> {
+  if (serviceAccount) return serviceAccountCredentials()
   const plain = plainCredentials({ kubeconfig, context })
   if (plain) return plain
   const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js')

@@ -25,11 +25,13 @@ export interface ClusterHostOptions {
   readonly traffic: () => Promise<readonly string[]>
   /** Runners of other processes show themselves by it. */
   readonly heartbeat: Heartbeat
-  readonly runner: OwnRunner & { ensure(options: { readonly replace: boolean }): Promise<void> }
+  readonly runner: { ensure(options: { readonly replace: boolean }): Promise<void>; start?(): Promise<void> }
+  /** Set when the runner lives in this process. */
+  readonly ownRunner?: OwnRunner
 }
 
 export function clusterHost(options: ClusterHostOptions): Host {
-  const { api, kubernetes, services, watched, runner } = options
+  const { api, kubernetes, services, watched, runner, ownRunner } = options
   const { namespace } = kubernetes
 
   async function address(): Promise<string> {
@@ -47,10 +49,11 @@ export function clusterHost(options: ClusterHostOptions): Host {
       throw new OperatingError('REFUSED', message, `kubectl get deployments -n ${namespace}`)
     },
     ensureRunner: (_, { replace } = { replace: false }) => runner.ensure({ replace }),
+    ...(runner.start ? { startRunner: runner.start } : {}),
     async facts() {
       const answer = await api.request('/version', { timeoutMs: 10_000 }).catch(() => null)
       if (answer?.status !== 200) return null
-      if (runner.isRunning()) return { url: await address(), runnerPid: process.pid }
+      if (ownRunner?.isRunning()) return { url: await address(), runnerPid: process.pid }
       const last = await options.heartbeat.last().catch(() => null)
       const pid = /^pid (\d+) /.exec(last?.holder ?? '')?.[1]
       return { url: await address(), runnerPid: last && !last.isStale && pid ? Number(pid) : null }
@@ -78,7 +81,7 @@ export function clusterHost(options: ClusterHostOptions): Host {
       }
       return found
     },
-    ownRunner: runner,
+    ...(ownRunner ? { ownRunner } : {}),
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir, userInfo } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OperatingError } from '../../errors/catalogue.ts'
 
@@ -27,7 +27,7 @@ export function statePaths(root: string, env: NodeJS.ProcessEnv = process.env): 
   const hash = createHash('sha256').update(root).digest('hex').slice(0, 12)
   const state = join(env['XDG_STATE_HOME'] || join(homedir(), '.local/state'), 'moodify', hash)
   const runtime =
-    recordedRuntime(state) ?? join(env['XDG_RUNTIME_DIR'] || tmpdir(), `moodify-${userInfo().uid}-${hash}`)
+    recordedRuntime(state) ?? join(env['XDG_RUNTIME_DIR'] || tmpdir(), `moodify-${process.getuid!()}-${hash}`)
   return {
     hash,
     state,
@@ -54,7 +54,7 @@ function makeOwnFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const { uid, mode } = lstatSync(folder)
-    if (uid !== userInfo().uid) throw new Error('it belongs to another user')
+    if (uid !== process.getuid!()) throw new Error('it belongs to another user')
     if ((mode & 0o077) !== 0) chmodSync(folder, 0o700)
   } catch (error) {
     throw new OperatingError(

@@ -20,6 +20,12 @@ export interface Host {
    * @throws OperatingError PLATFORM_DOWN
    */
   ensureRunner(environment: EnvironmentName, options?: { readonly replace: boolean }): Promise<void>
+  /**
+   * Where a runner takes long to start, waits until one lives; before a command is left for it.
+   *
+   * @throws OperatingError PLATFORM_FAILED with what keeps it from starting
+   */
+  startRunner?(): Promise<void>
   /** Null when the platform is not running. */
   facts(environment: EnvironmentName): Promise<HostFacts | null>
   logs(options: LogOptions, signal: AbortSignal): AsyncIterable<LogLine>

@@ -1,7 +1,7 @@
-import type { Context } from '../../verbs/context.ts'
+import type { Compose } from './actions/common.ts'
 
 /** What the command line is given from outside. */
 export interface CommandLineOptions {
-  readonly composeContext: (folder: string, environment?: string) => Context
+  readonly composeContext: Compose
   readonly version: string
 }

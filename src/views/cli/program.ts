@@ -100,6 +100,7 @@ export function createProgram(options: CommandLineOptions, exit: { code: number 
     .option('--supersede', 'end the release that runs first')
     .option('--again', 'ship a version that was taken back before, or is live already')
     .option('--dry-run', 'print the plan and stop')
+    .option('--in-cluster [image]', 'on a cluster: run the release in a Job there, so that this command may be left')
     .option('--detach', 'return as soon as the release has started')
     .option('-y, --yes', 'do not ask')
 

@@ -7,6 +7,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { VERSION } from '../../../src/version.ts'
 import { type ImageVersion, imageVersions } from './versions.ts'
 
 const run = promisify(execFile)
@@ -35,6 +36,20 @@ export async function packImages(tags: readonly string[]): Promise<void> {
       if (!version) throw new Error(`versions.ts has no ${tag}`)
       await packVersion(version, join(work, tag), pack)
     }
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+}
+
+/** Packs moodify itself, as the Dockerfile of this project does. @returns the image's name */
+export async function packRunner(): Promise<string> {
+  const work = await mkdtemp(join(tmpdir(), 'moodify-images-'))
+  const name = `${REGISTRY}/moodify:${VERSION}`
+  try {
+    await symlink(process.execPath, join(work, 'node'))
+    await run(process.execPath, [join(here, '../../../tools/build.ts'), join(work, 'moodify.mjs')])
+    await packer(work)(name, [`${work}/moodify.mjs=/moodify.mjs`], ['/moodify.mjs'])
+    return name
   } finally {
     await rm(work, { recursive: true, force: true })
   }

@@ -8,7 +8,11 @@ import { sayWhenInterrupted } from '../leaving.ts'
 import { createOutput, type Output, printHeader } from '../output.ts'
 import { NEXT, watchRelease } from '../watch-release.ts'
 
-export type Compose = (folder: string, environment?: string) => Context
+export type Compose = (
+  folder: string,
+  environment?: string,
+  options?: { readonly inCluster?: string | true },
+) => Context
 
 export interface CommonFlags {
   readonly environment?: string
@@ -16,6 +20,8 @@ export interface CommonFlags {
   readonly yes?: boolean
   readonly force?: boolean
   readonly detach?: boolean
+  /** The runner is a Job in the cluster, with this image. */
+  readonly inCluster?: string | true
 }
 
 /** Opens the environment, prints the first line, and closes the journal whatever happens. */
@@ -25,7 +31,7 @@ export function inEnvironment<Flags extends CommonFlags>(
 ): (flags: Flags, ...args: string[]) => Promise<number> {
   return async (flags, ...args) => {
     const output = createOutput(flags)
-    const context = compose(process.cwd(), flags.environment)
+    const context = compose(process.cwd(), flags.environment, flags)
     try {
       await printHeader(context, output)
       return await action(context, output, flags, ...args)
@@ -61,6 +67,10 @@ export async function announceAndSend(
   const will = await preview(context, command)
   output.line(`will ${will}`)
   await askUnlessSure(output, flags, 'Do it?')
+  if (context.host.startRunner) {
+    output.line('The runner starts in the cluster.')
+    await context.host.startRunner()
+  }
   const { state } = await readState(context)
   const { answer } = await send(context, command, () => sayWhenInterrupted(context, output))
   return { afterSeq: state.seq, answer }
