@@ -1,6 +1,6 @@
 // A client without retries, for the network of the cluster: steady requests, half of them on kept connections, half on
 // a new one each. It stops on SIGTERM or when its input ends, and prints one line of JSON: what was answered, and what
-// was not.
+// was not. Until then a line for each hundred answers.
 //
 //   load.mjs http://10.79.1.2:8000/path REQUESTS_PER_SECOND [HOST]
 import { Agent, request } from 'node:http'
@@ -37,6 +37,7 @@ function send() {
     const isMadeOnTheWay = answer.statusCode >= 500 && answer.headers[OWN_HEADER] === undefined
     answer.on('end', () => {
       tally.answered += 1
+      if (tally.answered % 100 === 0) process.stdout.write(`{"answered":${tally.answered}}\n`)
       tally.byStatus[answer.statusCode] = (tally.byStatus[answer.statusCode] ?? 0) + 1
       if (answer.statusCode >= 500) tally.failed += 1
       done(isMadeOnTheWay ? new Error(`${answer.statusCode} on the way`) : null)

@@ -1,10 +1,11 @@
 // One application in a namespace of its own, shipped by the real command line, under load from a client without retries.
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { expect } from 'vitest'
 import type { KubernetesObject } from '../../../src/effects/kubernetes/api.ts'
 import { REGISTRY } from '../images/pack.ts'
@@ -32,10 +33,16 @@ export interface Shipped extends ClusterNamespace {
   /** Starts a command; `said` resolves when it has printed this. */
   start(...argv: readonly string[]): Started
   /** By the public Service, or by a gateway that knows the application by a host name. */
-  load(requestsPerSecond: number, gateway?: { port: number; host: string }): Promise<{ stop(): Promise<Tally> }>
+  load(requestsPerSecond: number, gateway?: { port: number; host: string }): Promise<Load>
   /** The same command on another machine, which has the configuration and the kubeconfig and nothing else. */
   elsewhere(env?: Readonly<Record<string, string>>): Promise<Pick<Shipped, 'moodify' | 'start'>>
   object(plural: string, name: string): Promise<KubernetesObject>
+}
+
+export interface Load {
+  /** Resolves when so many requests have been answered, in hundreds. */
+  answered(requests: number): Promise<void>
+  stop(): Promise<Tally>
 }
 
 export interface Started {
@@ -119,16 +126,22 @@ export async function shipped(prefix: string, options: Options = {}): Promise<Sh
       const [program, ...argv] = existsSync(ENTER) ? [ENTER, ...command] : command
       const client = spawn(program!, argv, { stdio: ['pipe', 'pipe', 'inherit'] })
       children.add(client)
-      let printed = ''
-      client.stdout.on('data', (chunk: Buffer) => {
-        printed += chunk.toString()
+      const lines = createInterface({ input: client.stdout })
+      let last = ''
+      lines.on('line', (line) => {
+        last = line
       })
       return {
+        async answered(requests) {
+          for await (const [line] of on(lines, 'line', { close: ['close'] }))
+            if ((JSON.parse(line) as Tally).answered >= requests) return
+          throw new Error('the client has ended')
+        },
         async stop() {
           client.stdin.end()
           await once(client, 'close')
           children.delete(client)
-          return JSON.parse(printed) as Tally
+          return JSON.parse(last) as Tally
         },
       }
     },
