@@ -71,6 +71,30 @@ it('an API server that goes away in the middle of a check is asked again, and th
   expect(await ended(environment)).toEqual({ outcome: 'released', stable: 'v2' })
 })
 
+it.each([
+  ['one pod', 1],
+  ['every pod', 3],
+])('%s that is sent away while it is asked says nothing about the version', async (_, count) => {
+  await using environment = clusterEnvironment({ behaviourOf: () => ({ readyAfterMs: 100 }) })
+  await shipped(environment, 'v1')
+  await environment.process().deploy({ version: 'v2' })
+  const { api } = environment.server
+  const { request } = api
+  let left = count
+  Object.assign(api, {
+    async request(path: string, options: Parameters<typeof request>[1]) {
+      if (!path.endsWith('/proxy/health') || left === 0) return request(path, options)
+      left--
+      const [, pod = ''] = /pods\/([^:]+):/.exec(path)!
+      await api.delete({ apiVersion: 'v1', plural: 'pods', namespace: 'shop' }, pod)
+      return { status: 503, headers: {}, body: 'connection refused' }
+    },
+  })
+  await environment.process().run()
+  expect(left).toBe(0)
+  expect(await ended(environment)).toEqual({ outcome: 'released', stable: 'v2' })
+})
+
 it('a pod that does not answer while the API server does fails its check', async () => {
   await using environment = clusterEnvironment()
   await shipped(environment, 'v1')

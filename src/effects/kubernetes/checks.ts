@@ -1,4 +1,6 @@
 // Requests straight to the pods of a slot, through the API server: no address of the cluster has to be reachable.
+import type { SlotName } from '../../domain/names.ts'
+import { OperatingError } from '../../errors/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Checks, SmokeRequest, SmokeResult } from '../ports/platform.ts'
 import { problemsOf } from '../ports/smoke.ts'
@@ -39,6 +41,12 @@ export function clusterChecks(options: {
     }
   }
 
+  /** What is sent away meanwhile, by an autoscaler or with its node, says nothing about the version. */
+  function isLeaving(pod: string): boolean {
+    const known = watched.find('pods', pod)
+    return known === null || known.metadata.deletionTimestamp !== undefined
+  }
+
   /** A server that does not answer says nothing about a pod. @throws OperatingError CLUSTER_UNREACHABLE */
   async function answering(signal: AbortSignal): Promise<void> {
     await api.request('/version', { timeoutMs: SMOKE_MS, signal }).catch((error: unknown) => {
@@ -55,13 +63,21 @@ export function clusterChecks(options: {
       const results: SmokeResult[] = []
       for (const test of tests) {
         const found: SmokeResult[] = []
-        for (const pod of names) found.push(await ask(service, pod, test, signal))
-        const nobody = { name: test.name, passed: false, saw: `no pod of ${slot} is ready` }
-        results.push(found.find(({ passed }) => !passed) ?? found[0] ?? nobody)
+        for (const pod of names) {
+          const result = await ask(service, pod, test, signal)
+          if (result.passed || !isLeaving(pod)) found.push(result)
+        }
+        results.push(found.find(({ passed }) => !passed) ?? found[0] ?? nobody(test, slot, names))
       }
       return results
     }
     return areCounted ? ownRequests.aside(name, names, send) : send()
   }
   return { smoke, probe: smoke }
+}
+
+/** @throws OperatingError PLATFORM_FAILED when all who were to be asked have left */
+function nobody({ name }: SmokeRequest, slot: SlotName, asked: readonly string[]): SmokeResult {
+  if (asked.length === 0) return { name, passed: false, saw: `no pod of ${slot} is ready` }
+  throw new OperatingError('PLATFORM_FAILED', `Every pod of ${slot} has ended while it was asked: ${asked.join(', ')}`)
 }
