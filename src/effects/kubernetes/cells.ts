@@ -7,7 +7,7 @@ import type { KubernetesObject } from './api.ts'
 import type { ClusterService } from './layout.ts'
 import { deploymentSpec, mainContainer, type PodSpec, revisionOf } from './marks.ts'
 import type { CellsReader } from './metrics/counter-cells.ts'
-import { gatewayCells } from './metrics/gateway.ts'
+import { gatewayCells, gatewayInFlight } from './metrics/gateway.ts'
 import { prometheusCells, type QueriedSlot } from './metrics/prometheus-server.ts'
 import { readyPods, type Watched } from './observer.ts'
 import type { OwnRequests } from './own-requests.ts'
@@ -33,7 +33,7 @@ export function clusterCells(options: ClusterCellsOptions): CellsReader {
     case 'gateway':
       return gatewayCells({
         clock,
-        pages: metrics.pages.map((url) => ({ name: new URL(url).host, read: () => readPage(url) })),
+        pages: pagesOf(metrics.pages),
         slots: (service) => slotsAtTheEdge(options, service),
       })
     case 'prometheus':
@@ -45,6 +45,29 @@ export function clusterCells(options: ClusterCellsOptions): CellsReader {
           metrics.family === 'application' ? slotsByPods(options, service) : slotsAtTheEdge(options, service),
       })
   }
+}
+
+function pagesOf(urls: readonly string[]) {
+  return urls.map((url) => ({ name: new URL(url).host, read: () => readPage(url) }))
+}
+
+/** What is in flight in a slot, where gateways are asked for counts and tell; null for a slot behind the public Service. */
+export function clusterInFlight({
+  metrics,
+  services,
+  planeOf,
+}: Omit<ClusterCellsOptions, 'clock' | 'watched' | 'ownRequests'>) {
+  if (metrics.from !== 'gateway') return null
+  return gatewayInFlight({
+    pages: pagesOf(metrics.pages),
+    async slots(name) {
+      const { publicService, namespace } = services.find((service) => service.name === name)!
+      const destinations = await (await planeOf(name)).destinations(name)
+      return destinations
+        .filter(({ service, canaryOf }) => service !== publicService && canaryOf === undefined)
+        .map((destination) => ({ ...destination, namespace }))
+    },
+  })
 }
 
 async function readPage(url: string): Promise<string> {

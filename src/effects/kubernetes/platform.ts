@@ -5,7 +5,7 @@ import { OperatingError } from '../../errors/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Platform, Traffic, TrafficCapabilities, WorkloadCapabilities } from '../ports/platform.ts'
 import type { Api, KubernetesObject } from './api.ts'
-import { clusterCells } from './cells.ts'
+import { clusterCells, clusterInFlight } from './cells.ts'
 import { clusterChecks } from './checks.ts'
 import { foundServices } from './found.ts'
 import { type ClusterService, clusterServices } from './layout.ts'
@@ -58,6 +58,9 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
     return opening
   }
 
+  const { metrics } = kubernetes
+  const inFlight = clusterInFlight({ metrics, services, planeOf: (service) => planeOf(service) })
+
   async function choose(): Promise<ReadonlyMap<ServiceName, TrafficPlane>> {
     const { traffic, layouts } = kubernetes
     const chosen = await Promise.all(
@@ -69,6 +72,7 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
           by: traffic.by,
           mix: layouts[service.name] === 'single' && service.layout.visitor !== null,
           propagationMs: traffic.propagationMs,
+          ...(inFlight ? { inFlight } : {}),
         }),
       ),
     )
@@ -137,9 +141,9 @@ export function clusterPlatform({ api, clock, config, kubernetes }: ClusterPlatf
     observer: clusterObserver({
       ...shared,
       route: recentRoute,
-      cells: clusterCells({ ...shared, metrics: kubernetes.metrics, planeOf }),
+      cells: clusterCells({ ...shared, metrics, planeOf }),
     }),
-    checks: clusterChecks({ ...shared, areCounted: kubernetes.metrics.from === 'pods' }),
+    checks: clusterChecks({ ...shared, areCounted: metrics.from === 'pods' }),
     close: () => watched.close(),
   }
 }

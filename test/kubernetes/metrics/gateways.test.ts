@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { latencyBucket } from '../../../src/domain/counts.ts'
-import { type CountedSlot, gatewayCells } from '../../../src/effects/kubernetes/metrics/gateway.ts'
+import { type CountedSlot, gatewayCells, gatewayInFlight } from '../../../src/effects/kubernetes/metrics/gateway.ts'
 import { readGatewayPage } from '../../../src/effects/kubernetes/metrics/gateway-page.ts'
 import { testClock } from '../traffic/objects.ts'
 
@@ -44,6 +44,30 @@ test('Envoy without Istio’s rule for names has the rest of the host in the nam
   )
   expect(page(stable)?.requests).toBe(7)
   expect(page({ ...stable, namespace: 'other' })).toBe(null)
+})
+
+describe('requests in flight', () => {
+  const active = (name: string, count: number) => `envoy_cluster_upstream_rq_active{${envoyCluster(name)}} ${count}`
+  const pageOf = (...lines: string[]) => ({ name: 'gateway', read: async () => lines.join('\n') })
+  const slots = async () => [{ slot: 'canary', ...canary }]
+
+  test('are those of every gateway together', async () => {
+    const pages = [
+      pageOf(active('backend-service', 40), active('backend-canary-service', 2)),
+      pageOf(active('backend-canary-service', 1)),
+    ]
+    const inFlight = gatewayInFlight({ pages, slots })
+    expect(await inFlight('backend', 'canary')).toBe(3)
+    expect(await inFlight('backend', 'blue')).toBe(null)
+  })
+
+  test('are not known when one gateway does not answer or does not say', async () => {
+    const known = pageOf(active('backend-canary-service', 0))
+    const mute = { name: 'mute', read: () => Promise.reject(new Error('no answer')) }
+    expect(await gatewayInFlight({ pages: [known], slots })('backend', 'canary')).toBe(0)
+    for (const other of [mute, pageOf(active('backend-service', 0))])
+      expect(await gatewayInFlight({ pages: [known, other], slots })('backend', 'canary')).toBe(null)
+  })
 })
 
 test('Istio’s proxy: by destination, and once, not again at the other end', () => {

@@ -7,6 +7,7 @@ import {
   queriesOf,
   samplesIn,
 } from '../../../src/effects/kubernetes/metrics/prometheus-server.ts'
+import type { CellCursor } from '../../../src/effects/ports/platform.ts'
 import { testClock } from '../traffic/objects.ts'
 
 const canary: QueriedSlot = {
@@ -54,9 +55,11 @@ function setUp(answers: Record<'requests' | 'durations', string>[]) {
     },
     slots: async () => [canary],
   })
+  let after: CellCursor | null = null
   return async () => {
     clock.advance(1000)
-    const { cells } = await reader.cells('backend', null)
+    const { cells, next } = await reader.cells('backend', after)
+    after = next
     answers.shift()
     return cells
   }

@@ -79,6 +79,20 @@ const dialects: readonly Dialect[] = [istioProxy, envoy, traefik]
 
 export type GatewayPage = (target: GatewayService) => Counts | null
 
+const ENVOY_ACTIVE = /^envoy_cluster_(?:\w+_svc_\w+_)?upstream_rq_active$/
+
+/**
+ * Requests and streams that a gateway has sent to a Service and that are being answered now. Envoy tells; Istio's proxy
+ * keeps it back, and Traefik does not count it.
+ *
+ * @returns null where the page does not say
+ */
+export function inFlightOn(text: string, target: GatewayService): number | null {
+  const samples = parsePrometheusText(text, (name) => ENVOY_ACTIVE.test(name))
+  const own = samples.filter((sample) => envoy.isOf(sample, target))
+  return own.length === 0 ? null : total(own)
+}
+
 /** @returns what the gateway has counted since it started, or null where it does not know the Service */
 export function readGatewayPage(text: string): GatewayPage {
   const samples = parsePrometheusText(text, (name) => dialects.some(({ wanted }) => wanted.test(name)))

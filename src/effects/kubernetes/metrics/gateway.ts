@@ -1,9 +1,9 @@
 // Cells from the statistics of gateways: what users got, errors of the gateway itself included, which no pod has seen.
-import type { ServiceName } from '../../../domain/names.ts'
+import type { ServiceName, SlotName } from '../../../domain/names.ts'
 import { OperatingError } from '../../../errors/catalogue.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { type CellsReader, counterCells, type Reading } from './counter-cells.ts'
-import { type GatewayService, readGatewayPage } from './gateway-page.ts'
+import { type GatewayService, inFlightOn, readGatewayPage } from './gateway-page.ts'
 
 /** Where a slot's requests are counted, and who serves them now. */
 export interface CountedSlot extends GatewayService {
@@ -45,6 +45,29 @@ export function gatewayCells({ clock, pages, slots }: GatewayCellsOptions): Cell
     },
   })
 }
+
+/**
+ * What is in flight by all pages together; null when one of them does not answer or does not say.
+ *
+ * @param slots  those that have a Service of their own, by which nobody else is reached
+ */
+export function gatewayInFlight({ pages, slots }: Pick<GatewayCellsOptions, 'pages'> & { readonly slots: OwnSlots }) {
+  return async (service: ServiceName, slot: SlotName): Promise<number | null> => {
+    const target = (await slots(service)).find((one) => one.slot === slot)
+    if (!target || pages.length === 0) return null
+    const all = await Promise.all(
+      pages.map(({ read }) =>
+        read().then(
+          (page) => inFlightOn(page, target),
+          () => null,
+        ),
+      ),
+    )
+    return all.includes(null) ? null : all.reduce<number>((sum, count) => sum + count!, 0)
+  }
+}
+
+type OwnSlots = (service: ServiceName) => Promise<readonly (GatewayService & { readonly slot: SlotName })[]>
 
 function unknown(gateway: string, why: string): OperatingError {
   return new OperatingError('PLATFORM_FAILED', `What ${gateway} has counted is not known: ${why}.`)

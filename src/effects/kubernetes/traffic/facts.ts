@@ -66,9 +66,12 @@ export async function routeFacts(
 ): Promise<RouteFacts> {
   const slots: Record<SlotName, SlotTraffic> = {}
   for (const slot of Object.keys(service.slots)) {
+    const outOfRotationMs = followed.outOfRotationMs(slot)
+    // Only what gets nothing new waits for what is in flight; gateways' pages are large.
+    const asked = outOfRotationMs === null ? undefined : options.inFlight
     slots[slot] = {
-      inFlight: hasNoPods(service, slot, endpoints) ? 0 : ((await options.inFlight?.(service.name, slot)) ?? null),
-      outOfRotationMs: followed.outOfRotationMs(slot),
+      inFlight: hasNoPods(service, slot, endpoints) ? 0 : ((await asked?.(service.name, slot)) ?? null),
+      outOfRotationMs,
       endpoints: pods[slot]?.size ?? 0,
     }
   }

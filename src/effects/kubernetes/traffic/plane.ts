@@ -76,7 +76,7 @@ export interface PlaneOptions {
   readonly propagationMs?: number
   /**
    * Requests that a slot answers now, or null where that is not known. Left out: never known. A slot of which it is
-   * not known counts as busy, so that its drain time is waited in full.
+   * not known counts as busy, so that its drain time is waited in full. Only asked of slots that get nothing new.
    */
   readonly inFlight?: (service: ServiceName, slot: SlotName) => Promise<number | null>
   /** Words on why a data plane may not follow, such as rejects that its control plane has counted. */
