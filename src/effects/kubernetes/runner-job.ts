@@ -66,7 +66,7 @@ export function runnerJob(options: RunnerJobOptions): RunnerJob {
     return items.find((job) => !hasEnded(job))?.metadata.name ?? null
   }
 
-  /** Of a runner that lives already, or that does not start: it is not waited for twice. */
+  /** Until a runner shows that it lives, whoever started it. */
   async function begin(): Promise<void> {
     const startedMs = clock.monotonicMs()
     let name: string | null = null
