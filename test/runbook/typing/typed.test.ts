@@ -49,7 +49,7 @@ async function typeSection(world: World, { fixture, given, blocks }: Section): P
         if (lost && !isOut && lost.dropped + lost.errors > 0)
           found.push(
             `${lost.dropped} requests dropped and ${lost.errors} answered with an error, of ${lost.requests}: ` +
-              JSON.stringify(load?.snapshot().drops.slice(-3)) +
+              JSON.stringify([load?.snapshot().drops.slice(-3), load?.snapshot().statuses, load?.snapshot().versions]) +
               (await whatHappened()),
           )
         faults.push(...found.map((fault) => `line ${each.command.line}: ${fault}`))
