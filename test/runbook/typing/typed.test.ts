@@ -1,11 +1,13 @@
 // Types every command of the runbook into one shell per section, against the test cluster, under load, and holds what
 // comes back to the ledger. `npm run test:runbook`.
 import { execFile } from 'node:child_process'
+import http from 'node:http'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TrafficClient } from '../../../demo/traffic.ts'
 import { moodifyMix } from '../../../demo/traffic-mix.ts'
 import { stretch } from '../../support/load.ts'
+import { until } from '../../support/until.ts'
 import { type Entry, loadLedger, type Section, type Typed, typedText } from '../ledger.ts'
 import { type Answer, Shell } from './shell.ts'
 import { createWorld, PRODUCTION, rolledOut, setUp, type World } from './world.ts'
@@ -14,6 +16,7 @@ const run = promisify(execFile)
 
 const SECTION_MS = 1_800_000
 const REQUESTS_PER_SECOND = 40
+const SERVED_IN_A_ROW = 50
 /** What kubectl and our scripts say when something works but is not as it should be. */
 const WARNING = /^(warning|flag .* deprecated)/im
 
@@ -110,6 +113,7 @@ function standInFaults({ exitCode, stderr }: Answer): string[] {
 
 async function startUsers({ hosts }: World): Promise<TrafficClient> {
   const { url, headers } = await hosts.production()
+  await served(url, headers)
   const kinds = moodifyMix
     .filter(({ name }) => name !== 'page')
     .map((kind) => ({
@@ -122,6 +126,21 @@ async function startUsers({ hosts }: World): Promise<TrafficClient> {
   const client = new TrafficClient({ url, kinds, requestsPerSecond: REQUESTS_PER_SECOND })
   client.start()
   return client
+}
+
+/** A gateway that has just heard of a service has threads that have not: all are asked, by connections of their own. */
+async function served(url: string, headers: Readonly<Record<string, string>>): Promise<void> {
+  let inARow = 0
+  await until('every connection is served', async () => {
+    const isGood = await new Promise<boolean>((resolve) => {
+      const asked = http.get(`${url}/health`, { headers, agent: false }, (answer) => {
+        answer.resume().on('end', () => resolve(answer.statusCode === 200))
+      })
+      asked.on('error', () => resolve(false))
+    })
+    inARow = isGood ? inARow + 1 : 0
+    return inARow >= SERVED_IN_A_ROW
+  })
 }
 
 /** What the cluster says of probes, endings and capacity: a machine without time to spare fails probes. */
