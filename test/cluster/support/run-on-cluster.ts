@@ -37,7 +37,7 @@ export function runOnCluster(command: string, options: readonly string[], enviro
     const [program, ...words] = [...(enter ? [enter] : []), process.execPath, vitest, 'run', ...options]
     process.exitCode = spawnSync(program!, words, { cwd: root, env, stdio: 'inherit' }).status ?? 1
   } finally {
-    if (!isExisting) spawnSync(join(cluster, 'down'), { stdio: 'inherit' })
+    if (!isExisting) for (const part of ['planes/down', 'down']) spawnSync(join(cluster, part), { stdio: 'inherit' })
   }
 }
 

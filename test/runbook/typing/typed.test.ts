@@ -128,10 +128,10 @@ async function startUsers({ hosts }: World): Promise<TrafficClient> {
   return client
 }
 
-/** A gateway that has just heard of a service has threads that have not: all are asked, by connections of their own. */
+/** A gateway that has just heard of a service may not have heard of its pods yet. */
 async function served(url: string, headers: Readonly<Record<string, string>>): Promise<void> {
   let inARow = 0
-  await until('every connection is served', async () => {
+  await until('every request is served', async () => {
     const isGood = await new Promise<boolean>((resolve) => {
       const asked = http.get(`${url}/health`, { headers, agent: false }, (answer) => {
         answer.resume().on('end', () => resolve(answer.statusCode === 200))
