@@ -202,4 +202,5 @@ export function expectNothingDropped(tally: Tally, meanwhile = ''): void {
   expect(tally.drops, meanwhile).toEqual([])
   expect(tally.dropped).toBe(0)
   expect(tally.answered).toBeGreaterThan(100)
+  console.info(`${expect.getState().currentTestName}: 0 of ${tally.answered} dropped`)
 }
