@@ -31,7 +31,7 @@ let untilMs = 0
 const waiting = new Set<() => void>()
 
 async function start(): Promise<One> {
-  const environment = fakeEnvironment({ config, requestsPerSecond: 20 })
+  const environment = fakeEnvironment({ config, requestsPerSecond: 20, keptSeconds: 30 })
   await environment.deploy('v1')
   await environment.run()
   await environment.deploy('v2')

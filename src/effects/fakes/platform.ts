@@ -26,6 +26,8 @@ export interface FakePlatformOptions {
   readonly clock: Clock
   readonly behaviours?: Readonly<Record<string, Behaviour>>
   readonly requestsPerSecond?: number
+  /** For how long cells are kept; for ever when left out. */
+  readonly keptSeconds?: number
   readonly startMs?: number
   readonly followMs?: number
 }
@@ -68,6 +70,7 @@ export interface FakePlatform extends Platform {
 
 export function fakePlatform(options: FakePlatformOptions): FakePlatform {
   const { clock, behaviours = {}, requestsPerSecond = 100, startMs = 1000, followMs = 50 } = options
+  const { keptSeconds = Number.POSITIVE_INFINITY } = options
   const services = new Map<string, FakeService>()
   const cells = new Map<string, Cell[]>()
   let epoch = 0
@@ -175,7 +178,7 @@ export function fakePlatform(options: FakePlatformOptions): FakePlatform {
           failures,
           latency,
         }
-        cells.set(name, [...(cells.get(name) ?? []), cell])
+        cells.set(name, [...(cells.get(name) ?? []).filter((old) => old.second > second - keptSeconds), cell])
       })
     }
   }
