@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { embedded } from '../test/support/embedded.ts'
 import { startLoad } from '../test/support/load.ts'
+import { heapInUse } from './support/heap.ts'
 
 const { values } = parseArgs({
   options: { releases: { type: 'string', default: '1000' }, every: { type: 'string', default: '50' } },
@@ -26,6 +27,7 @@ await using platform = embedded({
 await platform.serve()
 const traffic = startLoad(await platform.url(), { requestsPerSecond: 20, sockets: 0 })
 console.log(`The journal keeps ${KEEP_RELEASES} releases; ${releases} are made.\n`)
+console.log('Resident memory, and the heap in use after a garbage collection.\n')
 console.log('| releases | supervisor | front | handles | journal | logs of replicas | the rest of the state |')
 console.log('| ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
 const startedAt = performance.now()
@@ -48,8 +50,8 @@ async function report(number: number): Promise<void> {
   const rest = bytesIn(state) - journal - logs
   const cells = [
     number,
-    residentOf(supervisor),
-    residentOf(front),
+    await memoryOf(supervisor),
+    await memoryOf(front),
     `${handlesOf(supervisor)} + ${handlesOf(front)}`,
     ...[journal, logs, rest].map((bytes) => `${(bytes / 1024).toFixed(0)} KB`),
   ]
@@ -65,9 +67,10 @@ function bytesIn(folder: string, isWanted: (name: string) => boolean = () => tru
     )
 }
 
-function residentOf(pid: number): string {
+async function memoryOf(pid: number): Promise<string> {
   const [, kilobytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))!
-  return `${Math.round(Number(kilobytes) / 1024)} MB`
+  const heap = await heapInUse(pid)
+  return `${Math.round(Number(kilobytes) / 1024)} MB, ${(heap / 1e6).toFixed(1)} MB`
 }
 
 function handlesOf(pid: number): number {
