@@ -3,7 +3,7 @@
 //   node tools/run.mjs test/cluster/images/pack.ts            all of them
 //   node tools/run.mjs test/cluster/images/pack.ts v1.2.3     only these tags
 import { execFile, execFileSync } from 'node:child_process'
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,6 +17,8 @@ const app = join(here, '../../../examples/moodify')
 const imageTool = process.env['MOODIFY_TEST_IMAGE_TOOL'] ?? join(here, '../image')
 
 export const REGISTRY = 'your-registry.azurecr.io'
+/** Where Node stands in the images, wherever this machine has it. */
+const NODE = '/usr/local/bin/node'
 const FLUENT_BIT = 'cr.fluentbit.io/fluent/fluent-bit:4.0.3'
 
 /**
@@ -27,14 +29,11 @@ const FLUENT_BIT = 'cr.fluentbit.io/fluent/fluent-bit:4.0.3'
 export async function packImages(tags: readonly string[]): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'moodify-images-'))
   try {
-    // Node stands where this machine has it, so that all images share the layer; this is its name on the PATH.
-    await symlink(process.execPath, join(work, 'node'))
-    const pack = packer(work)
     await pack(FLUENT_BIT, [`${here}/fluent-bit.mjs=/fluent-bit.mjs`], ['--max-old-space-size=16', '/fluent-bit.mjs'])
     for (const tag of tags) {
       const version = imageVersions.find((each) => each.tag === tag)
       if (!version) throw new Error(`versions.ts has no ${tag}`)
-      await packVersion(version, join(work, tag), pack)
+      await packVersion(version, join(work, tag))
     }
   } finally {
     await rm(work, { recursive: true, force: true })
@@ -46,27 +45,27 @@ export async function packRunner(): Promise<string> {
   const work = await mkdtemp(join(tmpdir(), 'moodify-images-'))
   const name = `${REGISTRY}/moodify:${VERSION}`
   try {
-    await symlink(process.execPath, join(work, 'node'))
     await run(process.execPath, [join(here, '../../../tools/build.ts'), join(work, 'moodify.mjs')])
-    await packer(work)(name, [`${work}/moodify.mjs=/moodify.mjs`], ['/moodify.mjs'])
+    await pack(name, [`${work}/moodify.mjs=/moodify.mjs`], ['/moodify.mjs'])
     return name
   } finally {
     await rm(work, { recursive: true, force: true })
   }
 }
 
-type Pack = (name: string, additions: readonly string[], command: readonly string[], env?: string) => Promise<void>
-
-function packer(work: string): Pack {
-  const programs = [process.execPath, whereIs('wget')].flatMap((path) => ['--program', path])
-  return async (name, additions, command, env) => {
-    const options = [`${work}/node=/usr/local/bin/node`, ...additions].flatMap((each) => ['--add', each])
-    const environment = env ? ['--env', env] : []
-    await run(imageTool, [...programs, ...options, ...environment, name, '--', '/usr/local/bin/node', ...command])
-  }
+async function pack(
+  name: string,
+  additions: readonly string[],
+  command: readonly string[],
+  env?: string,
+): Promise<void> {
+  const programs = [`${process.execPath}=${NODE}`, whereIs('wget')].flatMap((path) => ['--program', path])
+  const files = additions.flatMap((each) => ['--add', each])
+  const environment = env ? ['--env', env] : []
+  await run(imageTool, [...programs, ...files, ...environment, name, '--', NODE, ...command])
 }
 
-async function packVersion({ tag, edits }: ImageVersion, folder: string, pack: Pack): Promise<void> {
+async function packVersion({ tag, edits }: ImageVersion, folder: string): Promise<void> {
   await cp(app, folder, { recursive: true })
   for (const { file, find, text } of edits) {
     const parts = (await readFile(join(folder, file), 'utf8')).split(find)
