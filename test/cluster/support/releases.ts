@@ -47,12 +47,15 @@ export interface Load {
 
 export interface Started {
   said(text: string): Promise<void>
+  signal(name: NodeJS.Signals): void
   readonly ended: Promise<{ code: number | null; text: string }>
 }
 
 export interface Options {
   readonly kubernetes?: string
   readonly settings?: string
+  /** What is run as moodify; the source when left out. */
+  readonly program?: string
 }
 
 /** @param options.settings  more lines of moodify.yaml at the top level */
@@ -72,7 +75,7 @@ export async function shipped(prefix: string, options: Options = {}): Promise<Sh
   }
 
   function startIn(folder: string, env: Readonly<Record<string, string>>, argv: readonly string[]): Started {
-    const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...argv], {
+    const child = spawn(process.execPath, [options.program ?? join(root, 'src/main.ts'), ...argv], {
       cwd: folder,
       env: { ...process.env, ...env, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -93,6 +96,7 @@ export async function shipped(prefix: string, options: Options = {}): Promise<Sh
     })
     return {
       ended,
+      signal: (name) => void child.kill(name),
       said(wanted: string) {
         const said = new Promise<void>((resolve) => waiting.push({ text: wanted, resolve }))
         if (text.includes(wanted)) return Promise.resolve()

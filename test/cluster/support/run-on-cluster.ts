@@ -27,8 +27,13 @@ export function runOnCluster(command: string, options: readonly string[], enviro
   }
   try {
     if (!isExisting) {
-      const stdio = ['ignore', 'pipe', 'inherit'] as const
-      env['KUBECONFIG'] = execFileSync(join(cluster, 'up'), { encoding: 'utf8', stdio: [...stdio] }).trim()
+      const up = spawnSync(join(cluster, 'up'), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+      if (up.status !== 0) {
+        console.error(`${command}: the test cluster could not be started`)
+        process.exitCode = 2
+        return
+      }
+      env['KUBECONFIG'] = up.stdout.trim()
       execFileSync(process.execPath, [join(cluster, 'images/pack.ts')], { stdio: 'inherit', env })
     }
     const vitest = join(root, 'node_modules/vitest/vitest.mjs')
