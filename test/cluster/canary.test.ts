@@ -69,7 +69,7 @@ onCluster(() => {
       await using app = await behindRoute('kp-canary-abort')
       const load = await app.load(30, { port: GATEWAY_API_PORT, host: app.host })
       const release = app.start('deploy', '-v', 'v1.2.3', '--strategy', 'canary', '--yes')
-      await release.said('judge backend at 25 %')
+      await release.said('Z  judge backend at 25 %')
       const aborted = expectCode(await app.moodify('abort', '--yes'), 0)
       expectNothingDropped(await load.stop(), aborted)
       expect(await weightsOf(app)).toEqual({ 'backend-service': 100, 'backend-canary-service': 0 })

@@ -42,7 +42,7 @@ onCluster(() => {
     expectCode(await app.moodify('deploy', '-v', 'v1.2.2', '--yes'), 0)
     const load = await app.load(30)
     const release = app.start('deploy', '-v', 'v1.2.3', '--monitor', '120', '--yes')
-    await release.said('judge backend at 100 %')
+    await release.said('Z  judge backend at 100 %')
     const aborted = expectCode(await app.moodify('abort', '--yes'), 0)
     expectNothingDropped(await load.stop(), aborted)
     expect(await selectorOf(app)).toEqual({ app: 'backend', environment: 'blue' })
