@@ -54,8 +54,6 @@ export interface Started {
 export interface Options {
   readonly kubernetes?: string
   readonly settings?: string
-  /** What is run as moodify; the source when left out. */
-  readonly program?: string
 }
 
 /** @param options.settings  more lines of moodify.yaml at the top level */
@@ -75,7 +73,7 @@ export async function shipped(prefix: string, options: Options = {}): Promise<Sh
   }
 
   function startIn(folder: string, env: Readonly<Record<string, string>>, argv: readonly string[]): Started {
-    const child = spawn(process.execPath, [options.program ?? join(root, 'src/main.ts'), ...argv], {
+    const child = spawn(process.execPath, [join(root, 'src/main.ts'), ...argv], {
       cwd: folder,
       env: { ...process.env, ...env, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
