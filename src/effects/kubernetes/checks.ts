@@ -3,7 +3,7 @@ import type { SlotName } from '../../domain/names.ts'
 import { OperatingError } from '../../errors/catalogue.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Checks, SmokeRequest, SmokeResult } from '../ports/platform.ts'
-import { problemsOf } from '../ports/smoke.ts'
+import { smokeResult } from '../ports/smoke.ts'
 import type { Api } from './api.ts'
 import type { ClusterService } from './layout.ts'
 import { readyPods, seen, type Watched } from './observer.ts'
@@ -24,16 +24,14 @@ export function clusterChecks(options: {
   const { api, clock, watched, services, ownRequests, areCounted } = options
 
   async function ask(service: ClusterService, pod: string, test: SmokeRequest, signal: AbortSignal) {
-    const { name, method, path, headers, body, expect } = test
+    const { name, method, path, headers, body } = test
     const target = `/api/v1/namespaces/${service.namespace}/pods/${pod}:${service.config.container.port}/proxy${path}`
     const started = clock.monotonicMs()
     try {
       const request = { method, headers, timeoutMs: SMOKE_MS, signal, ...(body === null ? {} : { body }) }
       const answer = await api.request(target, request)
-      const tookMs = clock.monotonicMs() - started
-      const problems = problemsOf({ ...answer, tookMs }, expect)
-      const saw = [`${answer.status} in ${Math.round(tookMs)} ms`, ...problems].join(', ')
-      return { name, passed: problems.length === 0, saw: problems.length === 0 ? saw : `${saw} (pod ${pod})` }
+      const result = smokeResult(test, { ...answer, tookMs: clock.monotonicMs() - started })
+      return result.passed ? result : { ...result, saw: `${result.saw} (pod ${pod})` }
     } catch (error) {
       signal.throwIfAborted()
       await answering(signal)

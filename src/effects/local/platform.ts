@@ -15,7 +15,7 @@ import type {
   Traffic,
   Workloads,
 } from '../ports/platform.ts'
-import { problemsOf } from '../ports/smoke.ts'
+import { smokeResult } from '../ports/smoke.ts'
 import { directoryOf, prepareArtifact, pruneArtifacts } from './artifacts.ts'
 import { directRequest } from './direct-request.ts'
 import type { StatePaths } from './paths.ts'
@@ -214,12 +214,10 @@ async function smokeOne(
   signal: AbortSignal,
   encrypted = false,
 ): Promise<SmokeResult> {
-  const { name, method, path, headers, body, expect } = test
+  const { name, method, path, headers, body } = test
   try {
     const answer = await directRequest({ port, encrypted, method, path, headers, body, timeoutMs: SMOKE_MS }, signal)
-    const problems = problemsOf(answer, expect)
-    const saw = `${answer.status} in ${Math.round(answer.tookMs)} ms`
-    return { name, passed: problems.length === 0, saw: [saw, ...problems].join(', ') }
+    return smokeResult(test, answer)
   } catch (error) {
     signal.throwIfAborted()
     return { name, passed: false, saw: (error as Error).message }
