@@ -20,6 +20,14 @@ async function live(prefix: string): Promise<Shipped> {
   return app
 }
 
+/** Users are there, and v1.2.3 has all of them and is judged. */
+async function judged(app: Shipped, ...options: readonly string[]) {
+  const load = await app.load(20)
+  const release = app.start('deploy', '-v', 'v1.2.3', ...options)
+  await release.said('Z  judge backend at 100 %')
+  return { load, release }
+}
+
 async function servesOnly(app: Shipped, version: string): Promise<void> {
   const { services } = JSON.parse((await app.moodify('status', '--json')).text)
   const stable = services[0].slots.find(({ role }: { role: string }) => role === 'stable')
@@ -104,9 +112,7 @@ onCluster(() => {
 
   test('pods of the new version that are evicted while it is judged: others take their place, and it is released', async () => {
     await using app = await live('kd-evicted')
-    const load = await app.load(20)
-    const release = app.start('deploy', '-v', 'v1.2.3', ...MONITOR)
-    await release.said('Z  judge backend at 100 %')
+    const { load, release } = await judged(app, ...MONITOR)
     const pods = { apiVersion: 'v1', plural: 'pods', namespace: app.namespace }
     const { items } = await app.api.list(pods, { labelSelector: 'environment=green' })
     const [first, second] = items.map(({ metadata }) => metadata.name)
@@ -121,9 +127,7 @@ onCluster(() => {
 
   test('an autoscaler that wants another replica while it is judged: it is released with that many', async () => {
     await using app = await live('kd-scaled')
-    const load = await app.load(20)
-    const release = app.start('deploy', '-v', 'v1.2.3', ...MONITOR)
-    await release.said('Z  judge backend at 100 %')
+    const { load, release } = await judged(app, ...MONITOR)
     const autoscalers = { apiVersion: 'autoscaling/v2', plural: 'horizontalpodautoscalers', namespace: app.namespace }
     await app.api.merge(autoscalers, 'backend-green', { spec: { minReplicas: 4 } })
     const text = expectCode(await release.ended, 0)
@@ -139,9 +143,7 @@ onCluster(() => {
     'the API server hangs for half a minute while it is judged: it holds, goes on, and is released',
     async () => {
       await using app = await live('kd-frozen')
-      const load = await app.load(20)
-      const release = app.start('deploy', '-v', 'v1.2.3', ...MONITOR)
-      await release.said('Z  judge backend at 100 %')
+      const { load, release } = await judged(app, ...MONITOR)
       const pid = apiServerPid()!
       process.kill(pid, 'SIGSTOP')
       try {
@@ -157,9 +159,7 @@ onCluster(() => {
 
   test('two runners, the first asleep past its lease: the second takes it back, and the first writes nothing any more', async () => {
     await using app = await live('kd-asleep')
-    const load = await app.load(20)
-    const asleep = app.start('deploy', '-v', 'v1.2.3', '--monitor', '120', '--yes')
-    await asleep.said('Z  judge backend at 100 %')
+    const { load, release: asleep } = await judged(app, '--monitor', '120', '--yes')
     asleep.signal('SIGSTOP')
     const other = await app.elsewhere()
     await until('it is seen that nobody watches', async () => {
